@@ -1,0 +1,98 @@
+// The Backend plug: a .cc in inference/ that completes prompts.
+//
+// inference/NAME.cc defines `Backend NameBackend()`. Nothing else is needed: CMake lists the
+// folder.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "harness/json.h"
+#include "harness/types.h"
+
+namespace assay {
+
+// One draw that is wanted: the sample's index and its own derived seed.
+struct Draw {
+  int index = 0;
+  uint64_t seed = 0;
+};
+
+// All missing samples of one problem; a backend may share work between them (`n` in one request,
+// one prefill).
+struct CompletionRequest {
+  std::string task;
+  std::string problem_id;
+  Prompt prompt;
+  Sampling sampling;
+  std::vector<Draw> draws;
+};
+
+// Live figures for the progress line. Written by the backend, read by anybody.
+struct BackendCounters {
+  std::atomic<int64_t> requests_sent{0};
+  std::atomic<int64_t> retries{0};
+  std::atomic<int64_t> in_flight{0};
+  std::atomic<int64_t> concurrency{0};  // the present limit
+  std::atomic<int64_t> tokens{0};       // completion tokens received
+  std::atomic<int64_t> bytes_received{0};
+};
+
+// What a backend is driven by; all three functions are called from the backend's own threads,
+// `next` and `done` from one or many: they are thread-safe. `done` is called exactly once for every
+// draw taken with `next`, unless Run returns an error or `stopping` turned true.
+struct CompletionFlow {
+  std::function<std::optional<CompletionRequest>()> next;  // nothing: no more work
+  // An error means that this draw stays missing (retries exhausted); the run goes on.
+  std::function<void(const CompletionRequest&, const Draw&, absl::StatusOr<Completion>)> done;
+  std::function<bool()>
+      stopping;  // true: send nothing more, give up what is in flight, return soon
+  BackendCounters* counters = nullptr;  // never null
+};
+
+struct BackendIdentity {
+  std::string model;       // as asked for
+  std::string model_hash;  // weights' hash, or the name that the server reports; may be empty
+  std::vector<std::string> base_urls;
+  std::string
+      endpoint;  // goes into the request key: base URLs' paths do not differ between mirrors
+  Json options;  // for the manifest; holds no secret
+};
+
+// An opened backend.
+class CompletionSource {
+ public:
+  virtual ~CompletionSource() = default;
+  virtual BackendIdentity identity() const = 0;
+  // Blocks until `next` is exhausted and every draw is done, or until stopping. An error is one
+  // that no retry heals (401, 403, 404, no such model): it ends the run at once.
+  virtual absl::Status Run(const CompletionFlow& flow) = 0;
+};
+
+// What the user typed, already parsed.
+struct BackendConfig {
+  std::string model;                   // --model
+  std::vector<std::string> base_urls;  // --base-url, several allowed
+  Json options;             // --model-args key=value,...: an object; unknown keys are errors
+  std::string api_key_env;  // name of the variable that holds the key; empty: the backend's default
+  int max_connections = 0;  // 0: adaptive
+};
+
+struct Backend {
+  std::string name;                  // "endpoint"
+  std::string about;                 // one sentence
+  std::vector<std::string> options;  // names known in BackendConfig::options
+  // Whether this backend is meant by `config` when the user named none (a checkpoint directory, a
+  // JSONL file, a URL).
+  std::function<bool(const BackendConfig& config)> claims;
+  std::function<absl::StatusOr<std::unique_ptr<CompletionSource>>(const BackendConfig& config)>
+      open;
+};
+
+}  // namespace assay

@@ -1,0 +1,43 @@
+// Dataset files as a stream of rows: JSONL, JSON arrays, CSV and TSV, plain or .gz or .zst, with
+// their fingerprint.
+//
+// One row in memory at a time (a JSON array too). Every error says FILE:LINE and what was found and
+// wanted.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "harness/json.h"
+
+namespace assay {
+
+struct Row {
+  Json fields;       // object; CSV and TSV values are strings
+  int64_t line = 0;  // 1-based line where the row begins in the uncompressed file
+};
+
+// Reads one file once. Not thread-safe.
+class RowReader {
+ public:
+  virtual ~RowReader() = default;
+  virtual absl::StatusOr<std::optional<Row>> Next() = 0;  // nothing: the end
+};
+
+// Format by name: .jsonl .json .csv .tsv, each also with .gz or .zst. A .json file may hold an
+// array or, one per line, objects.
+absl::StatusOr<std::unique_ptr<RowReader>> OpenRows(const std::string& path);
+
+// SHA-256 of the file's bytes as they lie on disk, in hex.
+absl::StatusOr<std::string> FileSha256(const std::string& path);
+
+// `row.fields`' member as text or an error "FILE:LINE: field 'answer': expected a string, found
+// 204".
+absl::StatusOr<std::string> RequireString(const Row& row, std::string_view path,
+                                          std::string_view field);
+
+}  // namespace assay

@@ -1,0 +1,43 @@
+// The Jinja2 subset that real chat templates use, with Hugging Face's environment settings; one
+// engine for prompts and chat templates.
+//
+// Settings: trim_blocks, lstrip_blocks, loop controls, keep_trailing_newline off, undefined
+// attributes are undefined but undefined in arithmetic is an error. Templates are untrusted: steps,
+// output and depth are limited; no I/O, no clock (strftime_now formats the time given in
+// TemplateLimits).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "harness/json.h"
+
+namespace assay {
+
+struct TemplateLimits {
+  int64_t max_steps = 1'000'000;  // statements and expressions evaluated
+  size_t max_output_bytes = 64 << 20;
+  int max_depth = 100;           // of nested expressions, blocks and macro calls
+  int64_t now_unix_seconds = 0;  // what strftime_now formats (UTC); recorded by the caller
+};
+
+// A parsed template. Immutable and cheap to copy; Render is thread-safe.
+class Template {
+ public:
+  // The error says "NAME:LINE: what was found, what was wanted".
+  static absl::StatusOr<Template> Parse(std::string_view source, std::string_view name);
+  // `context` is an object: the variables. An error names the template and the line;
+  // raise_exception is such an error.
+  absl::StatusOr<std::string> Render(const Json& context, const TemplateLimits& limits = {}) const;
+
+ private:
+  struct Program;
+  explicit Template(std::shared_ptr<const Program> program) : program_(std::move(program)) {}
+  std::shared_ptr<const Program>
+      program_;  // shared: copies of a template are the same immutable program
+};
+
+}  // namespace assay
