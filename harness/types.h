@@ -150,6 +150,7 @@ struct RunManifest {
   std::string host;
   std::string started;       // ISO 8601, UTC
   std::string command_line;  // secrets removed
+  Json options;  // object: what resume needs to ask for the rest (limit, overrides, search paths)
 };
 
 std::string_view OutcomeName(
