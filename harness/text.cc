@@ -230,6 +230,36 @@ std::string Shorten(std::string_view text, size_t max_bytes) {
   return std::string(text.substr(0, cut)) + "...";
 }
 
+std::string Printable(std::string_view text) {
+  std::string out;
+  const std::string valid = ToValidUtf8(text);
+  for (size_t i = 0; i < valid.size();) {
+    size_t bad = 0;
+    const size_t length = Utf8Length(std::string_view(valid).substr(i), &bad);
+    const std::string_view piece = std::string_view(valid).substr(i, length);
+    const auto lead = static_cast<unsigned char>(piece[0]);
+    // U+0080..9F are controls; U+200E/F, U+202A..E and U+2066..9 turn the direction of what
+    // follows.
+    const bool high_control = piece >= "\xC2\x80" && piece <= "\xC2\x9F";
+    const bool turns = piece == "\xE2\x80\x8E" || piece == "\xE2\x80\x8F" ||
+                       (piece >= "\xE2\x80\xAA" && piece <= "\xE2\x80\xAE") ||
+                       (piece >= "\xE2\x81\xA6" && piece <= "\xE2\x81\xA9");
+    if (lead == '\n') {
+      out += "\\n";
+    } else if (lead == '\t') {
+      out += "\\t";
+    } else if (lead < 0x20 || lead == 0x7F) {
+      out += absl::StrFormat("\\x%02x", lead);
+    } else if (high_control || turns) {
+      for (const char c : piece) out += absl::StrFormat("\\x%02x", static_cast<unsigned char>(c));
+    } else {
+      out += piece;
+    }
+    i += length;
+  }
+  return out;
+}
+
 std::string WithThousands(int64_t value) {
   std::string digits = std::to_string(value);
   const size_t sign = value < 0 ? 1 : 0;

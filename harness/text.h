@@ -52,6 +52,10 @@ std::string DidYouMean(std::string_view name, std::span<const std::string> candi
 
 // `text` cut to at most `max_bytes` on a code point border, with "..." appended where it was cut.
 std::string Shorten(std::string_view text, size_t max_bytes);
+// Safe for a terminal: control characters, escape sequences, bidirectional marks and ill-formed
+// UTF-8 as visible escapes
+// ("\x1b", "\n", "\u202e"); everything else as it is.
+std::string Printable(std::string_view text);
 // 1234567 -> "1,234,567".
 std::string WithThousands(int64_t value);
 

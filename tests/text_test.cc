@@ -1,0 +1,61 @@
+// Text helpers: right and wrong UTF-8, nearest names, numbers, and what a terminal may be shown.
+#include "harness/text.h"
+
+#include "tests/testing.h"
+
+namespace assay {
+namespace {
+
+TEST(Text, SplitsKeepEmptyPieces) {
+  EXPECT_THAT(Split("a,,b", ','), testing::ElementsAre("a", "", "b"));
+  EXPECT_THAT(Split("", ','), testing::ElementsAre(""));
+  EXPECT_THAT(SplitLines("a\r\nb\n\nc\n"), testing::ElementsAre("a", "b", "", "c"));
+}
+
+TEST(Text, TrimsOnlyBlanks) {
+  EXPECT_EQ(Trim(" \t x y \n"), "x y");
+  EXPECT_EQ(Trim(" \n "), "");
+}
+
+TEST(Text, NumbersMustBeWhole) {
+  EXPECT_EQ(ParseInt("-12"), -12);
+  EXPECT_EQ(ParseInt("12 "), std::nullopt);
+  EXPECT_EQ(ParseInt("99999999999999999999"), std::nullopt);
+  EXPECT_EQ(ParseInt(""), std::nullopt);
+  EXPECT_EQ(ParseDouble("1e3"), 1000.0);
+  EXPECT_EQ(ParseDouble("1e3x"), std::nullopt);
+}
+
+TEST(Text, FindsIllFormedUtf8) {
+  EXPECT_EQ(FirstInvalidUtf8("aé漢😀"), std::nullopt);
+  EXPECT_EQ(FirstInvalidUtf8("ab\xC0\x80"), 2u);        // overlong
+  EXPECT_EQ(FirstInvalidUtf8("\xED\xA0\x80"), 0u);      // surrogate
+  EXPECT_EQ(FirstInvalidUtf8("\xF4\x90\x80\x80"), 0u);  // above U+10FFFF
+  EXPECT_EQ(FirstInvalidUtf8("x\xE2\x82"), 1u);         // cut short
+  EXPECT_EQ(ToValidUtf8("x\xE2\x82y\xFFz"), "x\xEF\xBF\xBDy\xEF\xBF\xBDz");
+}
+
+TEST(Text, SuggestsOnlyNearNames) {
+  const std::vector<std::string> names = {"math_500", "aime_2024", "gsm8k"};
+  EXPECT_EQ(NearestName("math500", names), "math_500");
+  EXPECT_EQ(NearestName("aime_2042", names), "aime_2024");
+  EXPECT_EQ(NearestName("humaneval", names), std::nullopt);
+  EXPECT_EQ(EditDistance("abcd", "acbd"), 1);
+}
+
+TEST(Text, ATerminalIsShownNoControls) {
+  EXPECT_EQ(Printable("a\x1b[31mb\nc\td\x7f"), "a\\x1b[31mb\\nc\\td\\x7f");
+  EXPECT_EQ(Printable("é\xE2\x80\xAEx"), "é\\xe2\\x80\\xaex");
+  EXPECT_EQ(Printable("\xC2\x9B"
+                      "1m"),
+            "\\xc2\\x9b1m");
+}
+
+TEST(Text, CutsOnCodePoints) {
+  EXPECT_EQ(Shorten("ééé", 3), "é...");
+  EXPECT_EQ(WithThousands(-1234567), "-1,234,567");
+  EXPECT_EQ(WithThousands(999), "999");
+}
+
+}  // namespace
+}  // namespace assay
