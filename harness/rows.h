@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "harness/compress.h"
 #include "harness/json.h"
 
 namespace assay {
@@ -21,7 +22,12 @@ struct Row {
   int64_t line = 0;  // 1-based line where the row begins in the uncompressed file
 };
 
-// Reads one file once. Not thread-safe.
+struct RowLimits {
+  size_t max_row_bytes = 256 << 20;  // a longer row is an error: memory stays bounded
+};
+
+// Reads one file once. Not thread-safe. A file without any row is an error, told by the first Next.
+// After an error or the end, Next keeps returning the same.
 class RowReader {
  public:
   virtual ~RowReader() = default;
@@ -29,8 +35,13 @@ class RowReader {
 };
 
 // Format by name: .jsonl .json .csv .tsv, each also with .gz or .zst. A .json file may hold an
-// array or, one per line, objects.
-absl::StatusOr<std::unique_ptr<RowReader>> OpenRows(const std::string& path);
+// array, or objects one after the other.
+absl::StatusOr<std::unique_ptr<RowReader>> OpenRows(const std::string& path,
+                                                    const RowLimits& limits = {});
+// The same from bytes that come from elsewhere; `name` says the format and stands in messages.
+absl::StatusOr<std::unique_ptr<RowReader>> OpenRows(std::unique_ptr<ByteSource> source,
+                                                    const std::string& name,
+                                                    const RowLimits& limits = {});
 
 // SHA-256 of the file's bytes as they lie on disk, in hex.
 absl::StatusOr<std::string> FileSha256(const std::string& path);
@@ -39,5 +50,8 @@ absl::StatusOr<std::string> FileSha256(const std::string& path);
 // 204".
 absl::StatusOr<std::string> RequireString(const Row& row, std::string_view path,
                                           std::string_view field);
+
+// "FILE:LINE: no field 'answr'; did you mean 'answer'? (fields: question, answer)"
+absl::Status MissingField(const Row& row, std::string_view path, std::string_view field);
 
 }  // namespace assay
