@@ -104,42 +104,29 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   size_t error_position_ = 0;
 };
 
+// Copies in runs: most bytes of a text need no escape.
 void DumpString(std::string_view text, std::string* out) {
   static constexpr char kHex[] = "0123456789abcdef";
   out->push_back('"');
-  for (const char c : text) {
-    switch (c) {
-      case '"':
-        *out += "\\\"";
-        break;
-      case '\\':
-        *out += "\\\\";
-        break;
-      case '\n':
-        *out += "\\n";
-        break;
-      case '\r':
-        *out += "\\r";
-        break;
-      case '\t':
-        *out += "\\t";
-        break;
-      case '\b':
-        *out += "\\b";
-        break;
-      case '\f':
-        *out += "\\f";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          *out += "\\u00";
-          out->push_back(kHex[static_cast<unsigned char>(c) >> 4]);
-          out->push_back(kHex[c & 0xF]);
-        } else {
-          out->push_back(c);
-        }
+  size_t run = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c >= 0x20 && c != '"' && c != '\\') continue;
+    out->append(text, run, i - run);
+    run = i + 1;
+    out->push_back('\\');
+    static constexpr std::string_view kShort = "\"\"\\\\\nn\rr\tt\bb\ff";  // pairs
+    size_t pair = 0;
+    while (pair < kShort.size() && static_cast<unsigned char>(kShort[pair]) != c) pair += 2;
+    if (pair < kShort.size()) {
+      out->push_back(kShort[pair + 1]);
+    } else {
+      *out += "u00";
+      out->push_back(kHex[c >> 4]);
+      out->push_back(kHex[c & 0xF]);
     }
   }
+  out->append(text, run);
   out->push_back('"');
 }
 
@@ -387,6 +374,11 @@ std::string_view KindName(const Json& value) {
   static constexpr std::string_view kNames[] = {"null",   "boolean", "integer", "number",
                                                 "string", "array",   "object"};
   return kNames[static_cast<size_t>(value.kind())];
+}
+
+void AppendJsonString(std::string_view text, std::string* out) {
+  if (FirstInvalidUtf8(text)) return DumpString(ToValidUtf8(text), out);
+  DumpString(text, out);
 }
 
 }  // namespace assay

@@ -105,6 +105,9 @@ struct JsonLimits {
 // UTF-8.
 absl::StatusOr<Json> ParseJson(std::string_view text, const JsonLimits& limits = {});
 
+// `text` between quotes, escaped as Dump does: for requests written without building a value.
+void AppendJsonString(std::string_view text, std::string* out);
+
 // "null", "boolean", "integer", "number", "string", "array", "object": for error messages.
 std::string_view KindName(const Json& value);
 

@@ -43,4 +43,19 @@ TEST(Json, InvalidUtf8IsReplacedWhenWritten) {
 }
 
 }  // namespace
+TEST(JsonTest, EveryCharacterSurvivesBeingWrittenAsAString) {
+  std::string text = "quotes \" and \\ and / stay";
+  for (int c = 0; c < 128; ++c) text += static_cast<char>(c);
+  text += "é 数 😀";
+  std::string written;
+  AppendJsonString(text, &written);
+  EXPECT_EQ(written, Json(text).Dump());
+  ASSERT_OK_AND_ASSIGN(const Json read, ParseJson(written));
+  EXPECT_EQ(read.AsString(), text);
+  EXPECT_NE(written.find("\\n\\u000b\\f\\r"), std::string::npos) << written;
+  written.clear();
+  AppendJsonString("bad \xFF", &written);
+  EXPECT_EQ(written, "\"bad \xEF\xBF\xBD\"");
+}
+
 }  // namespace assay
