@@ -5,14 +5,18 @@
 #include <cmath>
 #include <cstdio>
 #include <limits>
+#include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "harness/build_info.h"
+#include "harness/compress.h"
 #include "harness/registry.h"
 #include "harness/status.h"
 #include "harness/text.h"
+#include "harness/yaml.h"
 
 namespace assay {
 namespace {
@@ -62,6 +66,44 @@ absl::Status Parse(const std::string& text, std::optional<T>* target) {
   return absl::OkStatus();
 }
 
+// The same from a --config file. A map is text for flags such as --gen-kwargs, which read JSON.
+template <typename T>
+absl::Status FromYaml(const YamlNode& node, T* target) {
+  constexpr bool kIsText =
+      std::is_same_v<T, std::string> || std::is_same_v<T, std::optional<std::string>>;
+  if (kIsText && node.is_map()) return Parse(YamlToJson(node).Dump(), target);
+  if (!node.is_scalar() || node.value.is_null()) {
+    return InvalidArgument("expected one value, found %s", Describe(node));
+  }
+  return Parse(node.value.ToText(), target);
+}
+
+absl::Status FromYaml(const YamlNode& node, bool* target) {
+  if (!node.is_scalar() || !node.value.is_bool()) {
+    return InvalidArgument("expected true or false, found %s", Describe(node));
+  }
+  *target = node.value.AsBool();
+  return absl::OkStatus();
+}
+
+absl::Status FromYaml(const YamlNode& node, std::vector<std::string>* target) {
+  std::vector<std::string> values;
+  if (node.is_scalar() && !node.value.is_null()) {
+    const std::string text = node.value.ToText();
+    for (const std::string_view part : Split(text, ',')) values.emplace_back(Trim(part));
+  } else if (!node.is_list()) {
+    return InvalidArgument("expected a list, found %s", Describe(node));
+  }
+  for (const YamlNode& item : node.items) {
+    if (!item.is_scalar() || item.value.is_null()) {
+      return InvalidArgument("expected a list of values, found %s in it", Describe(item));
+    }
+    values.push_back(item.value.ToText());
+  }
+  *target = std::move(values);
+  return absl::OkStatus();
+}
+
 // The word for a value in --help, and the default shown beside it ("" where there is none).
 std::string TypeName(const std::string*) { return "TEXT"; }
 std::string TypeName(const double*) { return "NUMBER"; }
@@ -92,7 +134,10 @@ std::string Shown(const std::vector<std::string>& value) { return Join(value, ",
 // What the whole command line shares while it is declared and parsed.
 struct Binding {
   std::function<int()> chosen;
-  std::string error;  // the first wrong value, in our words
+  std::string error;        // the first wrong value, in our words
+  std::string config_path;  // --config
+  // What can be set from a --config file.
+  std::map<const CLI::Option*, std::function<absl::Status(const YamlNode&)>> setters;
 };
 
 class CliCommandLine final : public CommandLine {
@@ -100,7 +145,8 @@ class CliCommandLine final : public CommandLine {
   CliCommandLine(CLI::App* app, Binding* binding) : app_(app), binding_(binding) {}
 
   void Flag(const std::string& names, bool* target, const std::string& help) override {
-    app_->add_flag(names, *target, help);
+    const CLI::Option* option = app_->add_flag(names, *target, help);
+    binding_->setters[option] = [target](const YamlNode& node) { return FromYaml(node, target); };
   }
   void Option(const std::string& names, std::string* target, const std::string& help) override {
     Add(names, target, help);
@@ -131,7 +177,9 @@ class CliCommandLine final : public CommandLine {
   }
   void Option(const std::string& names, std::vector<std::string>* target,
               const std::string& help) override {
-    AddList(names, target, help)->delimiter(',')->default_str(Shown(*target));
+    const CLI::Option* option =
+        AddList(names, target, help)->delimiter(',')->default_str(Shown(*target));
+    binding_->setters[option] = [target](const YamlNode& node) { return FromYaml(node, target); };
   }
   void Positional(const std::string& name, std::string* target, const std::string& help,
                   bool required) override {
@@ -149,6 +197,9 @@ class CliCommandLine final : public CommandLine {
   }
   void Action(std::function<int()> action) override {
     app_->callback([this, action = std::move(action)] { binding_->chosen = action; });
+    app_->add_option("--config", binding_->config_path,
+                     "YAML file of these flags (name: value); the command line wins")
+        ->type_name("FILE");
   }
 
  private:
@@ -160,6 +211,7 @@ class CliCommandLine final : public CommandLine {
     CLI::Option* option = app_->add_option(names, set, help)->type_name(TypeName(target));
     const std::string shown = Shown(*target);
     if (!shown.empty() && shown != "0") option->default_str(shown);
+    binding_->setters[option] = [target](const YamlNode& node) { return FromYaml(node, target); };
     return option;
   }
   CLI::Option* AddList(const std::string& names, std::vector<std::string>* target,
@@ -236,6 +288,47 @@ std::vector<std::string> CommandNames(CLI::App* app) {
   return names;
 }
 
+// --- the --config file ---
+
+absl::Status ApplyMember(CLI::App* app, const Binding& binding, const std::string& key,
+                         const YamlNode& node, std::set<const CLI::Option*>* seen) {
+  const std::string flag = "--" + ReplaceAll(key, "_", "-");
+  const CLI::Option* option = app->get_option_no_throw(flag);
+  const auto setter = binding.setters.find(option);
+  if (setter == binding.setters.end()) {
+    std::vector<std::string> names;
+    for (const auto& [known, unused] : binding.setters) {
+      if (app->get_option_no_throw(known->get_name()) != known) continue;
+      for (const std::string& name : known->get_lnames()) names.push_back(name);
+    }
+    return InvalidArgument("unknown key '%s'%s", Printable(key), DidYouMean(flag.substr(2), names));
+  }
+  if (!seen->insert(option).second) return InvalidArgument("'%s' is given twice", key);
+  if (option->count() > 0) return absl::OkStatus();
+  return Annotate(setter->second(node), "'" + key + "'");
+}
+
+absl::Status ApplyConfig(CLI::App* app, const Binding& binding) {
+  const std::string& path = binding.config_path;
+  if (path.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::unique_ptr<ByteSource> source, OpenByteSource(path));
+  ASSIGN_OR_RETURN(const std::string text, ReadAll(*source));
+  ASSIGN_OR_RETURN(const YamlNode root, ParseYaml(text, path));
+  if (!root.is_map()) {
+    return InvalidArgument("%s:%d: expected flags (name: value), found %s", path, root.line,
+                           Describe(root));
+  }
+  std::set<const CLI::Option*> seen;
+  for (size_t i = 0; i < root.members.size(); ++i) {
+    const auto& [key, node] = root.members[i];
+    RETURN_IF_ERROR(Annotate(ApplyMember(app, binding, key, node, &seen),
+                             absl::StrFormat("%s:%d", path, root.member_lines[i])));
+  }
+  return absl::OkStatus();
+}
+
+// --- wrong use ---
+
 // What was wrong, in our words where we know better than CLI11: what is unknown comes before what
 // is missing.
 std::string Explain(CLI::App* app, const CLI::ParseError& error, const std::string& value_error) {
@@ -262,12 +355,20 @@ std::string Explain(CLI::App* app, const CLI::ParseError& error, const std::stri
   return error.what();
 }
 
-int ReportWrongUse(CLI::App* root, const CLI::ParseError& error, const std::string& value_error) {
+int ReportWrongUse(CLI::App* root, const std::string& what) {
+  std::string name;
+  Deepest(root, &name);
+  std::fprintf(stderr, "%s: %s\nTry: %s --help\n", name.c_str(), what.c_str(), name.c_str());
+  return kWrongUse;
+}
+
+int ReportParseError(CLI::App* root, const CLI::ParseError& error, const Binding& binding) {
   std::string name;
   CLI::App* app = Deepest(root, &name);
-  std::fprintf(stderr, "%s: %s\nTry: %s --help\n", name.c_str(),
-               Explain(app, error, value_error).c_str(), name.c_str());
-  return kWrongUse;
+  const bool asked = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success);
+  // "assay docter --help" asks for the help of nothing.
+  if (asked && app->remaining().empty()) return root->exit(error);
+  return ReportWrongUse(root, Explain(app, error, binding.error));
 }
 
 std::string VersionText() {
@@ -275,29 +376,36 @@ std::string VersionText() {
   return "assay " + AssayVersion() + (code.empty() ? "" : " (" + code + ")");
 }
 
-int Main(int argc, char** argv) {
-  CLI::App app("assay: evaluate reasoning models", "assay");
-  app.require_subcommand(1);
-  app.set_version_flag("--version", VersionText, "Print the version and exit");
-  app.set_help_flag("--help,-h", "Print this help and exit");
-  app.get_formatter()->column_width(34);
-  Binding binding;
-  std::vector<std::unique_ptr<CliCommandLine>> lines;
+// Every command and flag there is, declared to CLI11.
+void Declare(CLI::App* app, Binding* binding, std::vector<std::unique_ptr<CliCommandLine>>* lines) {
+  app->require_subcommand(1);
+  app->set_help_flag("--help,-h", "Print this help and exit");
+  app->set_version_flag("--version", VersionText, "Print the version and exit");
+  app->get_formatter()->column_width(34);
   std::vector<Command> commands = CommandEntries();
   std::stable_sort(commands.begin(), commands.end(),
                    [](const Command& a, const Command& b) { return a.order < b.order; });
   for (const Command& command : commands) {
-    CLI::App* child = app.add_subcommand(command.name, command.about);
-    command.declare(*lines.emplace_back(std::make_unique<CliCommandLine>(child, &binding)));
+    CLI::App* child = app->add_subcommand(command.name, command.about);
+    command.declare(*lines->emplace_back(std::make_unique<CliCommandLine>(child, binding)));
   }
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("assay: evaluate reasoning models", "assay");
+  Binding binding;
+  std::vector<std::unique_ptr<CliCommandLine>> lines;
+  Declare(&app, &binding, &lines);
   std::vector<std::string> words = Normalised(argc, argv);
   std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
   try {
     app.parse(words);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) return app.exit(error);
-    return ReportWrongUse(&app, error, binding.error);
+    return ReportParseError(&app, error, binding);
   }
+  std::string name;
+  const absl::Status config = ApplyConfig(Deepest(&app, &name), binding);
+  if (!config.ok()) return ReportWrongUse(&app, std::string(config.message()));
   return binding.chosen ? binding.chosen() : kWrongUse;
 }
 

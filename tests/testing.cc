@@ -1,6 +1,12 @@
 // Paths, temporary directories and tables for tests.
 #include "tests/testing.h"
 
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -66,6 +72,68 @@ std::vector<Json> ReadJsonLinesFile(const std::string& path) {
     if (json.ok()) rows.push_back(*std::move(json));
   }
   return rows;
+}
+
+namespace {
+
+// Null-terminated pointers into `words`, as exec wants them.
+std::vector<char*> Pointers(const std::vector<std::string>& words) {
+  std::vector<char*> pointers;
+  for (const std::string& word : words) pointers.push_back(const_cast<char*>(word.c_str()));
+  pointers.push_back(nullptr);
+  return pointers;
+}
+
+}  // namespace
+
+ProgramEnd RunProgram(const std::vector<std::string>& words,
+                      const std::vector<std::string>& environment, std::string_view input) {
+  const TemporaryDirectory directory;
+  WriteWholeFile(directory.Path("in"), input);
+  const std::string in = directory.Path("in"), out = directory.Path("out"),
+                    err = directory.Path("err");
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, 0, in.c_str(), O_RDONLY, 0);
+  posix_spawn_file_actions_addopen(&actions, 1, out.c_str(), O_WRONLY | O_CREAT, 0600);
+  posix_spawn_file_actions_addopen(&actions, 2, err.c_str(), O_WRONLY | O_CREAT, 0600);
+  // The first of two equal names counts.
+  std::vector<std::string> variables = environment;
+  for (char** variable = environ; *variable != nullptr; ++variable) variables.push_back(*variable);
+  pid_t child = 0;
+  const int error = posix_spawnp(&child, words[0].c_str(), &actions, nullptr,
+                                 Pointers(words).data(), Pointers(variables).data());
+  posix_spawn_file_actions_destroy(&actions);
+  EXPECT_EQ(error, 0) << "cannot run " << words[0];
+  if (error != 0) return {};
+  int status = 0;
+  waitpid(child, &status, 0);
+  ProgramEnd end;
+  end.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  end.out = ReadWholeFile(out);
+  end.err = ReadWholeFile(err);
+  return end;
+}
+
+ProgramEnd RunAssay(std::vector<std::string> words, const std::vector<std::string>& environment) {
+  words.insert(words.begin(), BinaryPath("bin/assay"));
+  return RunProgram(words, environment);
+}
+
+std::vector<std::string> ProjectFiles() {
+  std::vector<std::string> files;
+  const std::filesystem::path root(SourcePath(""));
+  for (auto it = std::filesystem::recursive_directory_iterator(root);
+       it != std::filesystem::recursive_directory_iterator(); ++it) {
+    const std::string name = it->path().filename().string();
+    if (it->is_directory() && (name.starts_with(".") || name == "build")) {
+      it.disable_recursion_pending();
+    } else if (it->is_regular_file()) {
+      files.push_back(it->path().lexically_relative(root).string());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  return files;
 }
 
 std::vector<TableRow> ReadTable(std::string_view name) {

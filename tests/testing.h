@@ -43,6 +43,23 @@ void WriteWholeFile(const std::string& path, std::string_view bytes);
 Json ReadJsonFile(const std::string& path);  // fails the test where it cannot; .gz is not read
 std::vector<Json> ReadJsonLinesFile(const std::string& path);
 
+// A program run to its end. `words[0]` is its path or a name on PATH; `environment` ("NAME=value")
+// is added to ours.
+struct ProgramEnd {
+  int status = -1;  // the exit status; 128 + the signal where one killed it
+  std::string out;
+  std::string err;
+};
+ProgramEnd RunProgram(const std::vector<std::string>& words,
+                      const std::vector<std::string>& environment = {},
+                      std::string_view input = "");
+// The built `assay` with these words; a test that names this function depends on the program.
+ProgramEnd RunAssay(std::vector<std::string> words,
+                    const std::vector<std::string>& environment = {});
+
+// The project's own text files, relative to its root and sorted: no build trees, no hidden folders.
+std::vector<std::string> ProjectFiles();
+
 // The rows of tests/tables/NAME: lines of fields divided by " | "; '#' begins a comment line; "⏎"
 // in a field is a newline. A '|' without blanks around it is itself. Each field is trimmed.
 struct TableRow {
