@@ -1,0 +1,133 @@
+// One pass finds the tags that are used; the last closing and the first opening one decide.
+#include "harness/reasoning.h"
+
+#include <array>
+
+#include "harness/text.h"
+
+namespace assay {
+namespace {
+
+constexpr size_t kNowhere = std::string_view::npos;
+
+struct Tag {
+  size_t begin = kNowhere;
+  size_t end = kNowhere;
+  bool closing = false;
+};
+
+// What stands between the brackets, with its slash, in lower case.
+std::optional<bool> ClosingTagName(std::string_view name) {
+  const std::string lower = ToLowerAscii(TrimRight(name));
+  if (lower == "think" || lower == "thinking") return false;
+  if (lower == "/think" || lower == "/thinking") return true;
+  return std::nullopt;
+}
+
+struct Brackets {
+  std::string_view open, close;
+};
+constexpr std::array<Brackets, 3> kBrackets = {{{"<", ">"}, {"[", "]"}, {"◁", "▷"}}};
+constexpr size_t kLongestName = 16;  // "/thinking" and some blanks
+
+// The tag that begins at `at`, or one with `begin` nowhere.
+Tag ReadTag(std::string_view text, size_t at) {
+  for (const Brackets& brackets : kBrackets) {
+    const std::string_view rest = text.substr(at);
+    if (!rest.starts_with(brackets.open)) continue;
+    const std::string_view inside = rest.substr(brackets.open.size(), kLongestName);
+    const size_t close = inside.find(brackets.close);
+    if (close == kNowhere) return {};
+    const std::optional<bool> closing = ClosingTagName(inside.substr(0, close));
+    if (!closing) return {};
+    // In square brackets only Magistral's capitals: "[think]" is a stage direction.
+    if (brackets.open == "[" && inside.find("THINK") == kNowhere) return {};
+    return {at, at + brackets.open.size() + close + brackets.close.size(), *closing};
+  }
+  return {};
+}
+
+// A quotation mark that opens: what stands before it neither ends a word nor a sentence.
+bool OpensQuotation(std::string_view text, size_t quote) {
+  if (quote == 0) return true;
+  const auto before = static_cast<unsigned char>(text[quote - 1]);
+  return before <= ' ' || std::string_view("([{<>,;:=-*").find(text[quote - 1]) != kNowhere;
+}
+
+// `tag` stands alone between two equal marks, the first of which opens a quotation.
+bool IsQuoted(std::string_view text, const Tag& tag) {
+  const std::string_view before = text.substr(0, tag.begin), after = text.substr(tag.end);
+  if (before.ends_with("“") && after.starts_with("”")) return true;
+  if (before.empty() || after.empty() || before.back() != after.front()) return false;
+  const char mark = before.back();
+  if (mark != '"' && mark != '\'' && mark != '`') return false;
+  return OpensQuotation(text, tag.begin - 1);
+}
+
+struct Tags {
+  Tag first_opening;      // before `last_closing`, or anywhere where nothing closes
+  Tag last_closing;       // of the reply
+  bool reopened = false;  // an opening tag stands after `last_closing`
+};
+
+Tags FindTags(std::string_view text) {
+  Tags tags;
+  for (size_t at = 0; (at = text.find_first_of("<[\xE2", at)) != kNowhere;) {
+    const Tag tag = ReadTag(text, at);
+    if (tag.begin == kNowhere || IsQuoted(text, tag)) {
+      ++at;
+      continue;
+    }
+    at = tag.end;
+    if (tag.closing) {
+      tags.last_closing = tag;
+      tags.reopened = false;
+    } else {
+      if (tags.first_opening.begin == kNowhere) tags.first_opening = tag;
+      tags.reopened = true;
+    }
+  }
+  return tags;
+}
+
+std::string WithoutTag(std::string_view text, const Tag& tag) {
+  if (tag.begin >= text.size()) return std::string(text);
+  return std::string(text.substr(0, tag.begin)) + std::string(text.substr(tag.end));
+}
+
+SplitReply SplitByTags(std::string_view content, bool prefix_opened) {
+  const Tags tags = FindTags(content);
+  const bool closes = tags.last_closing.begin != kNowhere;
+  SplitReply split;
+  split.unclosed = tags.reopened || (prefix_opened && !closes);
+  if (split.unclosed) {
+    split.reasoning = WithoutTag(content, tags.first_opening);
+    return split;
+  }
+  if (!closes) {
+    split.answer = std::string(content);
+    return split;
+  }
+  const std::string_view thinking = content.substr(0, tags.last_closing.begin);
+  split.reasoning = WithoutTag(thinking, tags.first_opening);
+  split.answer = std::string(content.substr(tags.last_closing.end));
+  split.empty = Trim(split.reasoning).empty();
+  return split;
+}
+
+}  // namespace
+
+SplitReply SplitReasoning(std::string_view content, std::optional<std::string_view> reasoning_field,
+                          bool prefix_opened) {
+  if (!reasoning_field) return SplitByTags(content, prefix_opened);
+  // The server parsed the thinking out, opening tag of the prompt and all.
+  SplitReply split = SplitByTags(content, /*prefix_opened=*/false);
+  if (reasoning_field->empty()) return split;
+  const std::string inside = std::move(split.reasoning);
+  split.reasoning = std::string(*reasoning_field);
+  if (!Trim(inside).empty()) split.reasoning += "\n" + inside;
+  split.empty = !split.unclosed && Trim(split.reasoning).empty();
+  return split;
+}
+
+}  // namespace assay
