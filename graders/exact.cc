@@ -1,23 +1,104 @@
-// The grader `exact`: equal after normalising text.
+// The grader `exact`: the same text after normalising, or the same plain number.
+#include <algorithm>
+
+#include "graders/rational/decimal_text.h"
 #include "harness/grader.h"
 #include "harness/status.h"
 #include "harness/text.h"
 
 namespace assay {
+namespace {
+
+struct ExactOptions {
+  bool ignore_case = true;
+  bool ignore_punctuation = false;
+  bool numbers = true;
+};
+
+absl::StatusOr<bool> ReadBool(const Json& options, std::string_view name, bool otherwise) {
+  const Json* value = options.Find(name);
+  if (value == nullptr) return otherwise;
+  if (value->is_bool()) return value->AsBool();
+  return InvalidArgument("grader 'exact': option '%s': expected true or false, found %s",
+                         std::string(name), std::string(KindName(*value)));
+}
+
+absl::StatusOr<ExactOptions> ReadOptions(const Json& json, const std::vector<std::string>& known) {
+  if (!json.is_null() && !json.is_object()) {
+    return InvalidArgument("grader 'exact': options: expected an object, found %s",
+                           std::string(KindName(json)));
+  }
+  for (size_t i = 0; i < json.size(); ++i) {
+    const std::string& name = json.AsMembers()[i].first;
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    return InvalidArgument("grader 'exact': unknown option '%s'%s (known: %s)", name,
+                           DidYouMean(name, known), Join(known, ", "));
+  }
+  ExactOptions options;
+  ASSIGN_OR_RETURN(options.ignore_case, ReadBool(json, "ignore_case", true));
+  ASSIGN_OR_RETURN(options.ignore_punctuation, ReadBool(json, "ignore_punctuation", false));
+  ASSIGN_OR_RETURN(options.numbers, ReadBool(json, "numbers", true));
+  return options;
+}
+
+// Money and percent signs, which a question about money or percent lets an answer leave out.
+std::string_view WithoutSigns(std::string_view text) {
+  text = Trim(text);
+  for (const std::string_view sign : {"\\$", "$"}) {
+    if (text.starts_with(sign)) text.remove_prefix(sign.size());
+  }
+  for (const std::string_view sign : {"\\%", "%"}) {
+    if (text.ends_with(sign)) text.remove_suffix(sign.size());
+  }
+  return text;
+}
+
+std::string WithoutPunctuation(std::string_view text) {
+  std::string rest;
+  for (const char c : text) {
+    const bool punctuation =
+        std::string_view("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~").find(c) != std::string_view::npos;
+    if (!punctuation) rest += c;
+  }
+  return std::string(Trim(NormalText(rest, /*keep_case=*/true)));
+}
+
+// One spelling for each answer: two answers are the same where these are equal.
+std::string Normal(std::string_view text, const ExactOptions& options) {
+  const std::string normal = NormalText(text, !options.ignore_case);
+  if (options.numbers) {
+    const std::optional<std::string> number = CanonicalDecimal(WithoutSigns(normal));
+    if (number) return *number;
+  }
+  return options.ignore_punctuation ? WithoutPunctuation(normal) : normal;
+}
+
+Verdict Compare(std::string_view answer, std::string_view reference, const ExactOptions& options) {
+  const std::string mine = Normal(answer, options), wanted = Normal(reference, options);
+  Verdict verdict;
+  verdict.outcome = mine == wanted ? Outcome::kCorrect : Outcome::kIncorrect;
+  verdict.score = mine == wanted ? 1 : 0;
+  verdict.why = absl::StrFormat("'%s' %s '%s'", Shorten(mine, 60), mine == wanted ? "is" : "is not",
+                                Shorten(wanted, 60));
+  return verdict;
+}
+
+}  // namespace
 
 Grader ExactGrader() {
   Grader grader;
   grader.name = "exact";
-  grader.about = "equal text after trimming";
-  grader.bind = [](const Json&) -> absl::StatusOr<BoundGrader> {
+  grader.about = "the same text but for case, blanks and number spelling (073 = 73, 1.50 = 1.5)";
+  grader.options = {"ignore_case", "ignore_punctuation", "numbers"};
+  grader.bind = [known = grader.options](const Json& json) -> absl::StatusOr<BoundGrader> {
+    ASSIGN_OR_RETURN(const ExactOptions options, ReadOptions(json, known));
     BoundGrader bound;
-    bound.grade = [](const Problem& problem, const Completion&,
-                     const Extraction& extraction) -> absl::StatusOr<Verdict> {
-      Verdict verdict;
-      const bool equal = Trim(extraction.answer.value_or("")) == Trim(problem.reference);
-      verdict.outcome = equal ? Outcome::kCorrect : Outcome::kIncorrect;
-      verdict.score = equal ? 1 : 0;
-      return verdict;
+    bound.grade = [options](const Problem& problem, const Completion&,
+                            const Extraction& extraction) -> absl::StatusOr<Verdict> {
+      return Compare(extraction.answer.value_or(""), problem.reference, options);
+    };
+    bound.same_answer = [options](std::string_view a, std::string_view b) {
+      return Normal(a, options) == Normal(b, options);
     };
     return bound;
   };

@@ -1,13 +1,17 @@
 // The table of extractors.
 #include "harness/extract.h"
 
+#include "harness/extract/common.h"
 #include "harness/status.h"
 #include "harness/text.h"
 
 namespace assay {
 
 const std::vector<Extractor>& Extractors() {
-  static const auto* table = new std::vector<Extractor>{};
+  static const auto* table = new std::vector<Extractor>{
+      extract::BoxedExtractor(),     extract::LetterExtractor(), extract::NumberExtractor(),
+      extract::CodeBlockExtractor(), extract::RegexExtractor(),  extract::LastLineExtractor(),
+  };
   return *table;
 }
 

@@ -1,0 +1,817 @@
+// The extractor `letter`: which choice a reply settles on. It reads sentences, not patterns: what
+// announces a letter, what negates it, what joins two, what takes an earlier answer back.
+//
+// The rules in their order stand in graders/README.md.
+#include <algorithm>
+#include <array>
+
+#include "harness/extract/common.h"
+#include "harness/status.h"
+#include "harness/text.h"
+
+namespace assay::extract {
+namespace {
+
+constexpr size_t kNowhere = std::string_view::npos;
+
+template <size_t N>
+bool IsOneOf(std::string_view word, const std::array<std::string_view, N>& words) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
+
+// ---- A statement's words ----------------------------------------------------------------------
+
+enum class Kind { kWord, kLetter, kJoin, kStop, kOther };
+
+struct Token {
+  Kind kind = Kind::kOther;
+  std::string word;        // in small letters; a join or stop as written
+  char letter = 0;         // in capitals
+  bool capital = false;    // as it was written
+  bool wrapped = false;    // (B), **B**, $B$, "B", \text{B}
+  bool list_mark = false;  // B) or B. or B:
+  size_t begin = 0;
+  size_t end = 0;
+};
+
+bool IsAsciiWord(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+// Length of the word character at `at`, 0 where there is none. Latin, Greek, Cyrillic and the like
+// (below U+2000) make words; CJK does not, so the letter in 选B项 stands alone.
+size_t WordLength(std::string_view text, size_t at) {
+  if (at >= text.size()) return 0;
+  const auto c = static_cast<unsigned char>(text[at]);
+  if (IsAsciiWord(text[at])) return 1;
+  if (c >= 0xC3 && c <= 0xDF && at + 1 < text.size()) return 2;
+  if ((c == 0xE0 || c == 0xE1) && at + 2 < text.size()) return 3;
+  return 0;
+}
+
+// A full-width letter (U+FF21 to U+FF5A) at `at` as an ASCII one, or 0.
+char FullWidthLetter(std::string_view text, size_t at) {
+  if (at + 2 >= text.size() || text[at] != '\xEF') return 0;
+  const auto middle = static_cast<unsigned char>(text[at + 1]),
+             last = static_cast<unsigned char>(text[at + 2]);
+  if (middle == 0xBC && last >= 0xA1 && last <= 0xBA) return static_cast<char>('A' + last - 0xA1);
+  if (middle == 0xBD && last >= 0x81 && last <= 0x9A) return static_cast<char>('a' + last - 0x81);
+  return 0;
+}
+
+constexpr std::array<std::string_view, 11> kOpeners = {"(", "[", "{", "*", "_", "\"",
+                                                       "'", "`", "$", "“", "（"};
+constexpr std::array<std::string_view, 11> kClosers = {")", "]", "}", "*", "_", "\"",
+                                                       "'", "`", "$", "”", "）"};
+
+bool IsWrapped(std::string_view text, size_t begin, size_t end) {
+  const std::string_view before = text.substr(0, begin), after = text.substr(end);
+  return std::any_of(kOpeners.begin(), kOpeners.end(),
+                     [&](std::string_view mark) { return before.ends_with(mark); }) &&
+         std::any_of(kClosers.begin(), kClosers.end(),
+                     [&](std::string_view mark) { return after.starts_with(mark); });
+}
+
+// "B)", "B." and "B:" with a blank or nothing behind.
+bool HasListMark(std::string_view text, size_t end) {
+  std::string_view rest = text.substr(end);
+  if (rest.starts_with("）") || rest.starts_with("．") || rest.starts_with("、")) return true;
+  while (rest.starts_with("*")) rest.remove_prefix(1);
+  if (rest.empty() || std::string_view(").:").find(rest[0]) == kNowhere) return false;
+  rest.remove_prefix(1);
+  while (rest.starts_with("*")) rest.remove_prefix(1);
+  return rest.empty() || rest[0] == ' ' || rest[0] == '\n' || rest[0] == '$';
+}
+
+// A letter in a formula or a compound is no choice: A=5, B_1, C++, B-cell, vitamin-C, A's.
+bool IsInCompound(std::string_view text, size_t begin, size_t end) {
+  const std::string_view after = text.substr(end), before = text.substr(0, begin);
+  if (!after.empty() && std::string_view("+#^=@").find(after[0]) != kNowhere) return true;
+  if (after.starts_with("_") && WordLength(after, 1) > 0) return true;
+  if (after.starts_with(" = ") || after.starts_with("’")) return true;
+  const bool joined_behind = after.size() > 1 &&
+                             (after[0] == '-' || after[0] == '\'' || after[0] == '.') &&
+                             IsAsciiWord(after[1]);
+  if (joined_behind) return true;
+  if (before.empty()) return false;
+  const bool joined_before =
+      before.size() > 1 &&
+      (before.back() == '-' || before.back() == '\'' || before.back() == '.') &&
+      IsAsciiWord(before[before.size() - 2]);
+  return joined_before || std::string_view("^=@\\").find(before.back()) != kNowhere;
+}
+
+// Divides one statement into tokens. Markup is passed over; commands (\text, \boxed) too.
+class Tokenizer {
+ public:
+  explicit Tokenizer(std::string_view text) : text_(text) {}
+
+  std::vector<Token> Read() {
+    while (at_ < text_.size()) Step();
+    return std::move(tokens_);
+  }
+
+ private:
+  void Step() {
+    const size_t begin = at_;
+    if (const char letter = FullWidthLetter(text_, at_)) return ReadFullWidth(letter);
+    if (text_[at_] == '\\') return SkipCommand();
+    while (const size_t length = WordLength(text_, at_)) {
+      at_ += length;
+      const bool inside = at_ + 1 < text_.size() && (text_[at_] == '\'' || text_[at_] == '-') &&
+                          WordLength(text_, at_ + 1) > 0 && at_ > begin + 1;
+      if (inside) ++at_;
+    }
+    if (at_ > begin) return AddWord(begin);
+    ReadMark();
+  }
+
+  void ReadFullWidth(char letter) {
+    const bool alone =
+        FullWidthLetter(text_, at_ + 3) == 0 &&
+        (tokens_.empty() || tokens_.back().end < at_ || tokens_.back().kind != Kind::kLetter);
+    if (alone) AddLetter(at_, at_ + 3, letter);
+    at_ += 3;
+  }
+
+  void SkipCommand() {
+    ++at_;
+    const size_t begin = at_;
+    while (at_ < text_.size() &&
+           ((text_[at_] >= 'a' && text_[at_] <= 'z') || (text_[at_] >= 'A' && text_[at_] <= 'Z')))
+      ++at_;
+    if (at_ == begin && at_ < text_.size()) ++at_;
+  }
+
+  void AddWord(size_t begin) {
+    const std::string_view word = text_.substr(begin, at_ - begin);
+    const bool letter = word.size() == 1 && !(word[0] >= '0' && word[0] <= '9');
+    if (letter && !IsInCompound(text_, begin, at_)) return AddLetter(begin, at_, word[0]);
+    Token token;
+    token.kind = Kind::kWord;
+    token.word = ToLowerAscii(word);
+    token.begin = begin;
+    token.end = at_;
+    tokens_.push_back(std::move(token));
+  }
+
+  void AddLetter(size_t begin, size_t end, char letter) {
+    Token token;
+    token.kind = Kind::kLetter;
+    token.capital = letter >= 'A' && letter <= 'Z';
+    token.letter = token.capital ? letter : static_cast<char>(letter - 'a' + 'A');
+    token.word = std::string(1, static_cast<char>(token.letter - 'A' + 'a'));
+    token.wrapped = IsWrapped(text_, begin, end);
+    token.list_mark = HasListMark(text_, end);
+    token.begin = begin;
+    token.end = end;
+    tokens_.push_back(std::move(token));
+  }
+
+  void ReadMark() {
+    static constexpr std::array<std::string_view, 9> kJoins = {",",  "/",  "&",  ";", "|",
+                                                               "，", "、", "和", "或"};
+    static constexpr std::array<std::string_view, 6> kStops = {".", "!", "?", "。", "！", "？"};
+    const std::string_view rest = text_.substr(at_);
+    for (const std::string_view join : kJoins) {
+      if (rest.starts_with(join)) return AddMark(Kind::kJoin, join);
+    }
+    for (const std::string_view stop : kStops) {
+      // "B. Paris" is an option's mark, not a sentence's end.
+      const bool of_letter = stop == "." && !tokens_.empty() &&
+                             tokens_.back().kind == Kind::kLetter && tokens_.back().end == at_;
+      if (rest.starts_with(stop))
+        return of_letter && rest.size() > 2 ? Skip(1) : AddMark(Kind::kStop, stop);
+    }
+    Skip(1);
+  }
+
+  void AddMark(Kind kind, std::string_view mark) {
+    Token token;
+    token.kind = kind;
+    token.word = mark;
+    token.begin = at_;
+    at_ += mark.size();
+    token.end = at_;
+    tokens_.push_back(std::move(token));
+  }
+
+  void Skip(size_t length) { at_ += length; }
+
+  std::string_view text_;
+  size_t at_ = 0;
+  std::vector<Token> tokens_;
+};
+
+// ---- What a statement says --------------------------------------------------------------------
+
+enum class Says { kNothing, kLetter, kConflict };
+
+struct Reading {
+  Says says = Says::kNothing;
+  char letter = 0;
+  size_t begin = 0;
+  size_t end = 0;
+};
+
+// Passed over before the letter: "Answer: the correct option is (B)".
+constexpr std::array<std::string_view, 44> kFillers = {
+    "is",      "are",        "option",    "options", "choice", "letter", "the",     "correct",
+    "final",   "would",      "be",        "should",  "must",   "most",   "likely",  "probably",
+    "clearly", "definitely", "therefore", "so",      "thus",   "hence",  "answer",  "best",
+    "right",   "indeed",     "simply",    "my",      "to",     "maybe",  "perhaps", "that",
+    "it",      "it's",       "choose",    "select",  "pick",   "both",   "either",  "es",
+    "ist",     "est",        "la",        "opción"};
+
+// What may follow the pronoun-like "A" where it is a choice and not an article.
+constexpr std::array<std::string_view, 40> kAfterLetter = {
+    "is",    "are",   "was",       "because",   "since",   "as",      "due",         "and",
+    "or",    "but",   "which",     "with",      "for",     "by",      "given",       "from",
+    "based", "that",  "therefore", "not",       "rather",  "though",  "although",    "when",
+    "while", "where", "per",       "according", "follows", "matches", "corresponds", "if",
+    "would", "only",  "alone",     "then",      "instead", "seems",   "must",        "should"};
+
+constexpr std::array<std::string_view, 14> kNegations = {
+    "not",  "isn't",  "isnt",    "neither", "nor",        "eliminate", "exclude",
+    "than", "except", "without", "rules",   "eliminates", "cannot",    "wasn't"};
+
+// A single letter before which one of these stands is what the sentence comes to.
+constexpr std::array<std::string_view, 9> kConclusions = {
+    "so", "therefore", "thus", "hence", "conclude", "choose", "pick", "select", "finally"};
+constexpr std::array<std::string_view, 20> kCues = {
+    "so",     "therefore", "thus",   "hence", "answer",   "option", "choice",
+    "choose", "pick",      "select", "is",    "it's",     "think",  "believe",
+    "say",    "guess",     "with",   "be",    "conclude", "letter"};
+
+constexpr std::array<std::string_view, 9> kWrongWords = {
+    "wrong", "incorrect", "false", "not", "isn't", "mistaken", "out", "eliminated", "invalid"};
+
+class StatementReader {
+ public:
+  StatementReader(std::string_view text, int letters)
+      : letters_(letters), tokens_(Tokenizer(text).Read()) {}
+
+  Reading Read() const {
+    size_t first = 0;
+    while (first < tokens_.size() && tokens_[first].kind == Kind::kWord &&
+           IsOneOf(tokens_[first].word, kFillers))
+      ++first;
+    if (first < tokens_.size() && IsChoice(first)) {
+      const std::optional<Reading> group = ReadGroup(first);
+      if (group) return *group;
+    }
+    return ReadConclusion();
+  }
+
+  // The statement is one letter and nothing else.
+  bool IsOneLetter() const {
+    size_t letters = 0;
+    for (const Token& token : tokens_) {
+      if (token.kind == Kind::kLetter) ++letters;
+      if (token.kind == Kind::kWord || token.kind == Kind::kJoin) return false;
+    }
+    return letters == 1;
+  }
+
+  const std::vector<Token>& tokens() const { return tokens_; }
+
+  bool EndsAfter(size_t i) const {
+    return i + 1 >= tokens_.size() || tokens_[i + 1].kind == Kind::kStop ||
+           tokens_[i + 1].kind == Kind::kJoin;
+  }
+
+  // A letter that can be meant as a choice here: no article, no pronoun, no word in small letters.
+  bool IsChoice(size_t i) const {
+    const Token& token = tokens_[i];
+    if (token.kind != Kind::kLetter) return false;
+    if (token.wrapped || token.list_mark || EndsAfter(i)) return true;
+    const Token& next = tokens_[i + 1];
+    const bool sure_word = next.kind != Kind::kWord || IsOneOf(next.word, kAfterLetter);
+    if (!token.capital) return false;
+    const bool article_or_pronoun = token.letter == 'A' || token.letter == 'I';
+    return sure_word || !article_or_pronoun;
+  }
+
+  bool InRange(const Token& token) const { return token.letter - 'A' < letters_; }
+
+  Reading Of(size_t i) const {
+    return {InRange(tokens_[i]) ? Says::kLetter : Says::kConflict, tokens_[i].letter,
+            tokens_[i].begin, tokens_[i].end};
+  }
+
+  bool IsJoinWord(size_t i) const {
+    const Token& token = tokens_[i];
+    return token.kind == Kind::kJoin ||
+           (token.kind == Kind::kWord &&
+            (token.word == "or" || token.word == "and" || token.word == "und" ||
+             token.word == "oder" || token.word == "y" || token.word == "o" || token.word == "et" ||
+             token.word == "ou"));
+  }
+
+  // The letter joined to the one at `i` by commas, "and", "or": its place, or 0.
+  size_t Joined(size_t i) const {
+    size_t next = i + 1;
+    bool worded = false;
+    while (next < tokens_.size() && IsJoinWord(next)) worded |= tokens_[next++].kind == Kind::kWord;
+    if (next >= tokens_.size() || tokens_[next].kind != Kind::kLetter) return 0;
+    // "B, A is wrong": after a bare comma another sentence may begin.
+    const bool new_sentence = !worded && next + 1 < tokens_.size() &&
+                              tokens_[next + 1].kind == Kind::kWord &&
+                              tokens_[next].kind == Kind::kLetter && !IsJoinWord(next + 1);
+    return new_sentence || !IsChoice(next) ? 0 : next;
+  }
+
+  bool IsNegated(size_t i) const {
+    for (size_t back = 1; back <= 3 && back <= i; ++back) {
+      const Token& token = tokens_[i - back];
+      if (token.kind == Kind::kStop || token.kind == Kind::kLetter) return false;
+      if (token.kind == Kind::kWord && IsOneOf(token.word, kNegations)) return true;
+    }
+    return IsTakenBack(i);
+  }
+
+ private:
+  // "A is wrong", "A but that is not right": said right after the letter at `i`.
+  bool IsTakenBack(size_t i) const {
+    static constexpr std::array<std::string_view, 16> kBridges = {
+        "but",  "which",    "that",    "this",       "it",    "is",   "was",    "are",
+        "were", "actually", "clearly", "definitely", "seems", "both", "turned", "be"};
+    for (size_t next = i + 1; next < tokens_.size() && next < i + 7; ++next) {
+      if (tokens_[next].kind == Kind::kJoin) continue;
+      if (tokens_[next].kind != Kind::kWord) return false;
+      if (IsOneOf(tokens_[next].word, kWrongWords))
+        return next > i + 1;  // "B, not A" takes nothing back
+      if (!IsOneOf(tokens_[next].word, kBridges)) return false;
+    }
+    return false;
+  }
+
+  // "A) Apples and B) Pears": a later letter of the same sentence, marked like the first.
+  bool AnotherIsListed(size_t i) const {
+    if (!tokens_[i].wrapped && !tokens_[i].list_mark) return false;
+    for (size_t next = i + 1; next < tokens_.size() && tokens_[next].kind != Kind::kStop; ++next) {
+      const Token& token = tokens_[next];
+      const bool alike = token.kind == Kind::kLetter && token.letter != tokens_[i].letter &&
+                         (token.wrapped || token.list_mark);
+      if (alike && IsJoinWord(next - 1) && tokens_[next - 1].kind == Kind::kWord) return true;
+    }
+    return false;
+  }
+
+  // The letters that begin at `first`: one, or a conflict; nothing where they are taken back.
+  std::optional<Reading> ReadGroup(size_t first) const {
+    size_t last = first;
+    bool same = true;
+    while (const size_t next = Joined(last)) {
+      same &= tokens_[next].letter == tokens_[first].letter;
+      last = next;
+    }
+    const bool runs_on = last + 1 < tokens_.size() && tokens_[last + 1].kind == Kind::kLetter &&
+                         tokens_[last + 1].letter != tokens_[first].letter && IsChoice(last + 1);
+    if (IsTakenBack(last)) return std::nullopt;
+    Reading reading = Of(first);
+    if (!same || runs_on || AnotherIsListed(last)) reading.says = Says::kConflict;
+    return reading;
+  }
+
+  template <size_t N>
+  bool HasCue(size_t i, const std::array<std::string_view, N>& cues) const {
+    for (size_t back = 1; back <= 4 && back <= i; ++back) {
+      const Token& token = tokens_[i - back];
+      if (token.kind != Kind::kWord) return false;
+      if (IsOneOf(token.word, cues)) return true;
+      if (!IsOneOf(token.word, kFillers)) return false;
+    }
+    return false;
+  }
+
+  // No letter in front: the one that the sentence comes to ("a vitamin C deficiency, so B").
+  Reading ReadConclusion() const {
+    Reading reading;
+    bool concluded = false;
+    for (size_t i = 0; i < tokens_.size(); ++i) {
+      if (!IsChoice(i) || IsNegated(i)) continue;
+      const bool conclusion = HasCue(i, kConclusions) && (tokens_[i].wrapped || EndsAfter(i));
+      const bool cue = conclusion || tokens_[i].wrapped || (HasCue(i, kCues) && EndsAfter(i));
+      if (!cue || (concluded && !conclusion)) continue;
+      if (reading.says == Says::kNothing || conclusion) {
+        const size_t joined = Joined(i);
+        reading = Of(i);
+        if (joined > 0 && tokens_[joined].letter != reading.letter) reading.says = Says::kConflict;
+        concluded |= conclusion;
+      } else if (tokens_[i].letter != reading.letter) {
+        reading.says = Says::kConflict;
+      }
+    }
+    return reading;
+  }
+
+  int letters_;
+  std::vector<Token> tokens_;
+};
+
+// ---- Statements in a reply --------------------------------------------------------------------
+
+struct Statement {
+  Reading reading;
+  std::string rule;
+  size_t begin = 0;    // of what announces it
+  bool exact = false;  // in the form that prompts ask for
+};
+
+constexpr size_t kLongestStatement = 600;  // bytes of a line that are read as a statement
+constexpr int kMostStatements = 2000;      // looked at, from the last one back
+
+Span StatementFrom(std::string_view text, size_t begin) {
+  const std::string_view window = text.substr(0, std::min(text.size(), begin + kLongestStatement));
+  return {begin, std::min(window.find('\n', begin), window.size())};
+}
+
+bool IsOnlyMarkup(std::string_view text) {
+  return text.find_first_not_of(" \t\r*_#:`>$=-\n") == kNowhere;
+}
+
+// What stands behind an announcement: the rest of its line, or the next line where that is empty.
+Span AnnouncedAt(std::string_view text, size_t begin) {
+  Span span = StatementFrom(text, begin);
+  if (!IsOnlyMarkup(span.In(text))) return span;
+  const size_t next = text.find_first_not_of(" \t\r*_#:`>\n", begin);
+  if (next == kNowhere || next - begin > 200) return {begin, begin};
+  size_t line = text.rfind('\n', next);
+  return StatementFrom(text, line == kNowhere || line < begin ? begin : line + 1);
+}
+
+Reading ReadAt(std::string_view text, Span span, int letters) {
+  Reading reading = StatementReader(span.In(text), letters).Read();
+  reading.begin += span.begin;
+  reading.end += span.begin;
+  return reading;
+}
+
+// Takes blanks and emphasis.
+size_t SkipMarkup(std::string_view text, size_t at) {
+  return std::min(text.find_first_not_of(" \t*_", at), text.size());
+}
+
+enum class Announces { kNothing, kColon, kVerb, kLineEnd };
+
+// What follows the word "answer" that ends at `at`; moves `*at` behind it.
+Announces ReadAnnouncement(std::string_view text, size_t* at) {
+  size_t i = *at;
+  if (text.substr(i).starts_with("s")) ++i;
+  i = SkipMarkup(text, i);
+  const std::string_view rest = text.substr(i);
+  if (rest.empty() || rest[0] == '\n' || rest[0] == '\r') return *at = i, Announces::kLineEnd;
+  for (const std::string_view colon : {":", "：", "=", "→", "- ", "– ", "— "}) {
+    if (rest.starts_with(colon)) return *at = i + colon.size(), Announces::kColon;
+  }
+  const std::string lower = ToLowerAscii(rest.substr(0, 24));
+  for (const std::string_view verb :
+       {"is", "should be", "would be", "must be", "es", "ist", "est", "choice is", "option is",
+        "choice:", "option:", "是", "为", "应为", "选"}) {
+    const bool word_ends =
+        WordLength(lower, verb.size()) == 0 || static_cast<unsigned char>(verb[0]) >= 0x80;
+    if (lower.starts_with(verb) && word_ends) return *at = i + verb.size(), Announces::kVerb;
+  }
+  return Announces::kNothing;
+}
+
+// The line up to `at` says no more than "Final" or "So, the correct": the announcement leads its
+// line.
+bool LeadsItsLine(std::string_view text, size_t at) {
+  static constexpr std::array<std::string_view, 16> kLeads = {
+      "final", "correct", "the", "my",     "so",    "thus", "therefore", "hence",
+      "best",  "right",   "a",   "choice", "short", "正确", "故",        "step"};
+  const size_t floor = at > 120 ? at - 120 : 0;
+  const size_t newline = at == 0 ? kNowhere : text.rfind('\n', at - 1);
+  const size_t begin = newline == kNowhere ? 0 : newline + 1;
+  if (begin < floor) return false;
+  for (const Token& token : Tokenizer(text.substr(begin, at - begin)).Read()) {
+    if (token.kind == Kind::kJoin) continue;
+    if (token.kind == Kind::kStop || !IsOneOf(token.word, kLeads)) return false;
+  }
+  return true;
+}
+
+// "if the answer is A", "a common mistake is to think the answer is A": nothing is claimed.
+bool IsHypothetical(std::string_view text, size_t at) {
+  static constexpr std::array<std::string_view, 21> kDoubts = {
+      "if",      "suppose",    "assume", "assuming", "whether", "unless",      "tempting",
+      "mistake", "mistakenly", "might",  "could",    "may",     "incorrectly", "wrongly",
+      "first",   "initially",  "why",    "wrong",    "not",     "trap",        "previously"};
+  const size_t floor = at > 100 ? at - 100 : 0;
+  const std::vector<Token> tokens = Tokenizer(text.substr(floor, at - floor)).Read();
+  for (size_t i = tokens.size(); i > 0; --i) {
+    if (tokens[i - 1].kind == Kind::kStop) return false;
+    if (IsOneOf(tokens[i - 1].word, kDoubts)) return true;
+  }
+  return false;
+}
+
+// The reply takes something back between two of its statements.
+bool TakesBack(std::string_view between) {
+  static constexpr std::array<std::string_view, 16> kTurns = {
+      "wait",          "actually",          "correction",  "let me re",
+      "let me double", "on second thought", "hmm",         "i made a",
+      "sorry",         "scratch that",      "i was wrong", "that is wrong",
+      "that's wrong",  "reconsider",        "recheck",     "apolog"};
+  const std::string lower = ToLowerAscii(between.substr(0, 20000));
+  return std::any_of(kTurns.begin(), kTurns.end(),
+                     [&](std::string_view turn) { return Contains(lower, turn); });
+}
+
+constexpr std::array<std::string_view, 18> kAnswerWords = {
+    "Answer",  "answer",  "ANSWER",   "Antwort",  "Respuesta", "respuesta",
+    "Réponse", "réponse", "Risposta", "risposta", "Resposta",  "resposta",
+    "Ответ",   "ответ",   "答案",     "答え",     "정답",      "উত্তর"};
+// An answer stands near the end: of a longer reply only this much is searched for announcements.
+constexpr size_t kSearchedBytes = 4 << 20;
+
+// "unanswered" does not hold the word "answer".
+bool BeginsWord(std::string_view text, size_t at) {
+  if (at == 0 || static_cast<unsigned char>(text[at]) >= 0xE1) return true;  // CJK has no blanks
+  const auto before = static_cast<unsigned char>(text[at - 1]);
+  return !IsAsciiWord(text[at - 1]) && (before < 0x80 || before >= 0xE1 || text[at] < 0x7F);
+}
+
+struct Search {
+  std::string_view text;
+  int letters;
+  const std::vector<std::string>& choices;
+};
+
+// Text without markup, final period, case and doubled blanks, to compare with a choice's.
+std::string PlainText(std::string_view text) {
+  const Span span = TrimSpan(text, {0, text.size()}, "*_$`\"'.,;:");
+  std::string plain;
+  for (const char c : span.In(text)) {
+    const bool blank = c == ' ' || (c >= '\t' && c <= '\r');
+    if (!(blank && plain.ends_with(' '))) plain += blank ? ' ' : c;
+  }
+  return ToLowerAscii(plain);
+}
+
+// The letter of the one choice whose text stands in `span`.
+Reading ReadChoiceText(const Search& search, Span span) {
+  Reading reading{Says::kNothing, 0, span.begin, span.end};
+  const std::string plain = PlainText(span.In(search.text));
+  if (plain.empty()) return reading;
+  for (size_t i = 0; i < search.choices.size() && i < 26; ++i) {
+    if (PlainText(search.choices[i]) != plain) continue;
+    if (reading.says == Says::kLetter) return {};  // two choices read the same
+    reading.says = Says::kLetter;
+    reading.letter = static_cast<char>('A' + i);
+  }
+  return reading;
+}
+
+// What `span` says by letter, or else by a choice's text. Adds "_choice_text" to the rule then.
+Statement ReadStatement(const Search& search, Span span, std::string rule, size_t begin) {
+  Statement statement{ReadAt(search.text, span, search.letters), std::move(rule), begin, false};
+  if (statement.reading.says != Says::kNothing) return statement;
+  statement.reading = ReadChoiceText(search, span);
+  statement.rule += "_choice_text";
+  return statement;
+}
+
+void KeepLater(std::optional<Statement>* kept, const Statement& statement) {
+  if (statement.reading.says == Says::kNothing) return;
+  if (!*kept || statement.begin > (*kept)->begin) *kept = statement;
+}
+
+struct Statements {
+  std::optional<Statement> line;  // announced at the front of a line
+  std::optional<Statement> box;
+  std::optional<Statement> phrase;  // within a sentence
+};
+
+// Reads the announcement whose word "answer" stands at `at`.
+void ReadAnswerWord(const Search& search, size_t at, size_t length, Statements* found) {
+  if (!BeginsWord(search.text, at)) return;
+  size_t after = at + length;
+  const Announces announces = ReadAnnouncement(search.text, &after);
+  const bool leads = LeadsItsLine(search.text, at);
+  if (announces == Announces::kLineEnd && !leads) return;
+  const Span span = AnnouncedAt(search.text, after);
+  const bool one_letter = StatementReader(span.In(search.text), search.letters).IsOneLetter();
+  if (announces == Announces::kNothing && !one_letter)
+    return;  // "Answer B" says it, "answer a question" does not
+  const bool line = leads && announces != Announces::kVerb;
+  if (!line && IsHypothetical(search.text, at)) return;
+  Statement statement = ReadStatement(search, span, line ? "answer_line" : "answer_phrase", at);
+  statement.exact = line && announces == Announces::kColon && one_letter && span.begin == after;
+  KeepLater(line ? &found->line : &found->phrase, statement);
+}
+
+// The last announcement of each kind.
+void FindAnnouncements(const Search& search, Statements* found) {
+  const size_t floor =
+      search.text.size() > kSearchedBytes ? search.text.size() - kSearchedBytes : 0;
+  const std::string_view searched = search.text.substr(floor);
+  for (const std::string_view word : kAnswerWords) {
+    size_t at = searched.size();
+    for (int i = 0; i < kMostStatements && at > 0; ++i) {
+      at = searched.rfind(word, at - 1);
+      if (at == kNowhere || (found->line && floor + at < found->line->begin)) break;
+      ReadAnswerWord(search, floor + at, word.size(), found);
+    }
+  }
+}
+
+void FindBox(const Search& search, Statements* found) {
+  const std::vector<Box> boxes = FindBoxes(search.text);
+  for (const Box& box : boxes) {
+    if (box.inner_end - box.inner_begin > kLongestStatement) continue;
+    const Span inner{box.inner_begin, box.inner_end};
+    Statement statement = ReadStatement(search, inner, "boxed", box.begin);
+    statement.exact = StatementReader(inner.In(search.text), search.letters).IsOneLetter();
+    KeepLater(&found->box, statement);
+  }
+}
+
+// ---- Phrases ----------------------------------------------------------------------------------
+
+constexpr std::array<std::string_view, 6> kPraise = {"correct", "right",  "best",
+                                                     "true",    "answer", "accurate"};
+
+// The words from `i` on, articles passed, come to praise: "is the most likely correct answer".
+bool IsPraised(const std::vector<Token>& tokens, size_t i) {
+  static constexpr std::array<std::string_view, 3> kIs = {"is", "must", "seems"};
+  static constexpr std::array<std::string_view, 10> kBetween = {
+      "the", "most", "likely", "clearly", "definitely", "indeed", "therefore", "be", "thus", "our"};
+  if (i >= tokens.size() || !IsOneOf(tokens[i].word, kIs)) return false;
+  ++i;
+  while (i < tokens.size() && IsOneOf(tokens[i].word, kBetween)) ++i;
+  return i < tokens.size() && IsOneOf(tokens[i].word, kPraise);
+}
+
+// "the correct option is (B)", "I choose B", "go with option B", 选B.
+bool IsChosen(std::string_view text, const std::vector<Token>& tokens, size_t i) {
+  static constexpr std::array<std::string_view, 12> kChoosing = {
+      "choose",    "select",  "pick",    "with", "chose", "choosing",
+      "selecting", "picking", "correct", "best", "right", "appropriate"};
+  static constexpr std::array<std::string_view, 14> kBetween = {
+      "option",    "choice", "letter", "the",  "one",       "is",   "answer",
+      "statement", "be",     "would",  "must", "therefore", "thus", "should"};
+  const std::string_view before = text.substr(0, tokens[i].begin);
+  for (const std::string_view choose : {"选", "选择", "选：", "选项是", "选 "}) {
+    if (before.ends_with(choose)) return true;
+  }
+  if (i > 0 && (tokens[i - 1].word == "right" || tokens[i - 1].word == "with")) {
+    // "the right B", "starts with B": only "go with", "going with".
+    if (tokens[i - 1].word == "right" || i < 2 ||
+        (tokens[i - 2].word != "go" && tokens[i - 2].word != "going"))
+      return false;
+  }
+  for (size_t back = 1; back <= 5 && back <= i; ++back) {
+    const Token& token = tokens[i - back];
+    if (token.kind != Kind::kWord) return false;
+    if (IsOneOf(token.word, kChoosing)) return true;
+    if (!IsOneOf(token.word, kBetween)) return false;
+  }
+  return false;
+}
+
+// The last phrase of a line that settles on a letter.
+std::optional<Statement> PhraseInLine(const Search& search, Span line) {
+  const StatementReader reader(line.In(search.text), search.letters);
+  const std::vector<Token>& tokens = reader.tokens();
+  for (size_t i = tokens.size(); i > 0; --i) {
+    const size_t at = i - 1;
+    if (tokens[at].kind != Kind::kLetter || !reader.IsChoice(at) || reader.IsNegated(at)) continue;
+    const bool praised = IsPraised(tokens, i);
+    const bool settled = praised || (IsChosen(line.In(search.text), tokens, at) &&
+                                     (tokens[at].wrapped || reader.EndsAfter(at)));
+    if (!settled) continue;
+    const size_t begin = line.begin + tokens[at].begin;
+    if (IsHypothetical(search.text, begin)) continue;
+    Reading reading = reader.Of(at);
+    if (!praised && reader.Joined(at) > 0) reading.says = Says::kConflict;
+    reading.begin += line.begin;
+    reading.end += line.begin;
+    return Statement{reading, praised ? "praised" : "chosen", begin, false};
+  }
+  return std::nullopt;
+}
+
+constexpr int kMostLines = 400;  // looked at for a phrase, from the last one back
+
+void FindPhrase(const Search& search, Statements* found) {
+  size_t end = search.text.size();
+  for (int i = 0; i < kMostLines && end > 0; ++i) {
+    const size_t newline = search.text.rfind('\n', end - 1);
+    const size_t begin = newline == kNowhere ? 0 : newline + 1;
+    // Of a line that is too long only its end is read.
+    const Span line{std::max(begin, end > 4 * kLongestStatement ? end - 4 * kLongestStatement : 0),
+                    end};
+    const std::optional<Statement> phrase = PhraseInLine(search, line);
+    if (phrase) return KeepLater(&found->phrase, *phrase);
+    end = newline == kNowhere ? 0 : newline;
+  }
+}
+
+// ---- Lines that are an answer by themselves ---------------------------------------------------
+
+// "B) text", "(B) text", "**B.** text": the letter at the front of the line, marked, or 0.
+char MarkedAtFront(std::string_view line) {
+  const size_t at = line.find_first_not_of(" \t*_-([");
+  if (at == kNowhere || !(line[at] >= 'A' && line[at] <= 'Z')) return 0;
+  const std::string_view after = line.substr(at + 1);
+  return HasListMark(after, 0) || after.starts_with(")") || after.starts_with("]") ? line[at] : 0;
+}
+
+// The one letter that lines are marked with, or 0 where there are several (a list of the choices).
+char OnlyMark(std::string_view text) {
+  char only = 0;
+  for (size_t at = 0; at < text.size();) {
+    const char mark = MarkedAtFront(TakeLine(text, &at).In(text).substr(0, 40));
+    if (mark == 0 || mark == only) continue;
+    if (only != 0) return 0;
+    only = mark;
+  }
+  return only;
+}
+
+std::optional<Statement> LoneLine(const Search& search, Span line, std::string rule) {
+  if (line.end - line.begin > kLongestStatement) return std::nullopt;
+  const std::string_view view = line.In(search.text);
+  const StatementReader reader(view, search.letters);
+  const bool lone = reader.IsOneLetter() && reader.tokens().front().kind == Kind::kLetter;
+  const char mark = MarkedAtFront(view);
+  if (!lone && (mark == 0 || mark != OnlyMark(search.text))) return std::nullopt;
+  Statement statement{ReadAt(search.text, line, search.letters), std::move(rule), line.begin,
+                      false};
+  if (statement.reading.says == Says::kNothing) return std::nullopt;
+  return statement;
+}
+
+Span FirstLine(std::string_view text) {
+  const size_t begin = std::min(text.find_first_not_of(" \t\r\n*#"), text.size());
+  return TrimSpan(text, {begin, std::min(text.find('\n', begin), text.size())});
+}
+
+// ---- The reply --------------------------------------------------------------------------------
+
+std::optional<Statement> Later(const std::optional<Statement>& a,
+                               const std::optional<Statement>& b) {
+  if (!a || !b) return a ? a : b;
+  return a->begin > b->begin ? a : b;
+}
+
+// A line or a box outweighs the sentences around it, unless the reply takes it back afterwards.
+std::optional<Statement> Settle(const Search& search, const Statements& found) {
+  const std::optional<Statement> strong = Later(found.line, found.box);
+  if (!strong) return found.phrase;
+  if (!found.phrase || found.phrase->begin < strong->reading.end) return strong;
+  const size_t end = strong->reading.end;
+  return TakesBack(search.text.substr(end, found.phrase->begin - end)) ? found.phrase : strong;
+}
+
+std::optional<Found> ToFound(const std::optional<Statement>& statement) {
+  if (!statement || statement->reading.says != Says::kLetter) return std::nullopt;
+  const Reading& reading = statement->reading;
+  return Found{std::string(1, reading.letter), statement->rule, reading.begin, reading.end};
+}
+
+Extraction ExtractLetter(const Search& search, Mode mode) {
+  Statements found;
+  FindAnnouncements(search, &found);
+  FindBox(search, &found);
+  FindPhrase(search, &found);
+  const std::optional<Statement>& form = found.line ? found.line : found.box;
+  std::optional<Statement> settled = Settle(search, found);
+  if (!settled) settled = LoneLine(search, LastLine(search.text), "last_line");
+  if (!settled) settled = LoneLine(search, FirstLine(search.text), "first_line");
+  return ToExtraction(form && form->exact ? ToFound(form) : std::nullopt, ToFound(settled), mode);
+}
+
+constexpr int kLettersWithoutChoices = 10;  // A to J, as MMLU-Pro has
+
+}  // namespace
+
+Extractor LetterExtractor() {
+  Extractor extractor;
+  extractor.name = "letter";
+  extractor.about = "the letter of the choice that the reply settles on";
+  extractor.options = {"mode", "letters"};
+  extractor.bind = [known = extractor.options](const Json& json) -> absl::StatusOr<BoundExtractor> {
+    const Options options("letter", json);
+    RETURN_IF_ERROR(options.CheckNames(known));
+    ASSIGN_OR_RETURN(const Mode mode, options.ReadMode());
+    ASSIGN_OR_RETURN(const std::optional<int64_t> letters, options.ReadInteger("letters"));
+    if (letters && (*letters < 2 || *letters > 26)) {
+      return InvalidArgument("extractor 'letter': option 'letters': expected 2 to 26, found %d",
+                             *letters);
+    }
+    return BoundExtractor([mode, letters](std::string_view text, const Problem& problem) {
+      const size_t choices = std::min<size_t>(problem.choices.size(), 26);
+      const int count = letters       ? static_cast<int>(*letters)
+                        : choices > 0 ? static_cast<int>(choices)
+                                      : kLettersWithoutChoices;
+      return ExtractLetter({text, count, problem.choices}, mode);
+    });
+  };
+  return extractor;
+}
+
+}  // namespace assay::extract
