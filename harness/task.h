@@ -40,7 +40,8 @@ struct Task {
   std::string version;
   std::string about;
   std::string path;  // of the YAML file
-  std::string hash;  // sha256 of `definition`
+  std::string hash;  // sha256 of `definition` without `about`, `card` and `tags`: no number hangs
+                     // on these
   Json definition;
   Json card;  // source, licence, size, citation
   DatasetReference dataset;
@@ -73,7 +74,9 @@ struct AskedProblem {
 class ProblemStream {
  public:
   virtual ~ProblemStream() = default;
-  virtual absl::StatusOr<std::optional<AskedProblem>> Next() = 0;  // nothing: the end
+  // Nothing: the end. An error of one row (a missing field) can be passed over by asking again; an
+  // error of the file is told again.
+  virtual absl::StatusOr<std::optional<AskedProblem>> Next() = 0;
   virtual const std::string& dataset_path() const = 0;
   virtual const std::string& dataset_sha256()
       const = 0;  // checked against the task's before the first row
@@ -90,6 +93,9 @@ struct SearchPath {
 SearchPath DefaultSearchPath(const std::vector<std::string>& include_paths,
                              const std::vector<std::string>& data_dirs);
 
+// A task from YAML text; `path` stands in messages and says where a relative dataset file lies.
+absl::StatusOr<Task> TaskFromText(std::string_view yaml, const std::string& path);
+
 struct TaskListing {
   std::string name;
   std::string path;
@@ -104,8 +110,9 @@ absl::StatusOr<std::vector<TaskListing>> ListTasks(const SearchPath& path);
 absl::StatusOr<std::vector<Task>> LoadTasks(const SearchPath& path, std::string_view spec,
                                             const TaskOverrides& overrides);
 
-// `seed` orders choices and draws few-shot examples. Errors (missing file, wrong sha256) come
-// before the first row.
+// `seed` orders choices; few-shot examples hang on the task's own fixed seed. Errors (missing file,
+// wrong sha256) come before the first row. A problem whose task names a cluster has the tag
+// "cluster:...".
 absl::StatusOr<std::unique_ptr<ProblemStream>> OpenProblems(const SearchPath& path,
                                                             const Task& task, uint64_t seed);
 

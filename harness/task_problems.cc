@@ -1,0 +1,285 @@
+// A dataset as a stream of asked problems: find and fingerprint the file, map its rows, draw
+// few-shot examples, render prompts.
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "harness/hash.h"
+#include "harness/status.h"
+#include "harness/task.h"
+#include "harness/task_spec.h"
+#include "harness/text.h"
+
+namespace assay {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Beyond the ones needed: where an example is the problem itself, the next one takes its place.
+constexpr size_t kSpareExamples = 8;
+
+struct Example {
+  uint64_t order = 0;
+  Problem problem;
+  std::vector<Message> question;
+  std::string reply;
+};
+
+std::string UserText(const std::vector<Message>& messages) {
+  std::string text;
+  for (const Message& message : messages) {
+    if (message.role == "user") text += message.text + "\n";
+  }
+  return text;
+}
+
+// Rendered without few-shot examples, but for the system message.
+absl::StatusOr<std::vector<Message>> RenderMessages(const TaskSpec& spec, const Json& context,
+                                                    const std::string& where) {
+  std::vector<Message> messages;
+  for (const MessageTemplate& message : spec.prompt) {
+    ASSIGN_OR_RETURN(std::string text, RenderChecked(message.text, context, where));
+    if (Trim(text).empty()) {
+      return InvalidArgument("%s: the %s message of the prompt renders to nothing", where,
+                             message.role);
+    }
+    messages.push_back({message.role, std::move(text)});
+  }
+  return messages;
+}
+
+uint64_t ExampleOrder(uint64_t seed, const std::string& id) {
+  return Hash64(absl::StrFormat("fewshot/1:%d:%s", seed, id));
+}
+
+// The `wanted` rows of a file with the smallest hash of (seed, id): the same whatever their order,
+// with no more rows in memory than wanted.
+absl::StatusOr<std::vector<Example>> DrawExamples(const TaskSpec& spec, const std::string& file,
+                                                  uint64_t choice_seed, size_t wanted) {
+  const auto later = [](const Example& a, const Example& b) { return a.order < b.order; };
+  ASSIGN_OR_RETURN(std::unique_ptr<RowReader> rows, OpenRows(file));
+  std::vector<Example> heap;
+  while (true) {
+    ASSIGN_OR_RETURN(const std::optional<Row> row, rows->Next());
+    if (!row) break;
+    ASSIGN_OR_RETURN(const bool passes, PassesFilter(*row, file, spec.fewshot->dataset.filter));
+    if (!passes) continue;
+    Example example;
+    ASSIGN_OR_RETURN(example.problem, ProblemFromRow(spec.fields, *row, file, choice_seed));
+    example.order = ExampleOrder(spec.fewshot->seed, example.problem.id);
+    if (heap.size() == wanted && example.order >= heap.front().order) continue;
+    heap.push_back(std::move(example));
+    std::push_heap(heap.begin(), heap.end(), later);
+    if (heap.size() <= wanted) continue;
+    std::pop_heap(heap.begin(), heap.end(), later);
+    heap.pop_back();
+  }
+  std::sort_heap(heap.begin(), heap.end(), later);
+  return heap;
+}
+
+absl::Status RenderExample(const TaskSpec& spec, Example* example) {
+  const std::string where = "the few-shot example '" + example->problem.id + "'";
+  Json context = TemplateContext(example->problem);
+  if (spec.fewshot->question) {
+    ASSIGN_OR_RETURN(std::string text, RenderChecked(*spec.fewshot->question, context, where));
+    example->question.push_back({"user", std::move(text)});
+  } else {
+    ASSIGN_OR_RETURN(example->question, RenderMessages(spec, context, where));
+    std::erase_if(example->question,
+                  [](const Message& message) { return message.role == "system"; });
+  }
+  context.Set("reference", example->problem.reference);
+  ASSIGN_OR_RETURN(example->reply, RenderChecked(*spec.fewshot->reply, context, where));
+  return absl::OkStatus();
+}
+
+class TaskStream final : public ProblemStream {
+ public:
+  TaskStream(Task task, TaskSpec spec, std::string file, std::string sha256, uint64_t seed)
+      : task_(std::move(task)),
+        spec_(std::move(spec)),
+        file_(std::move(file)),
+        sha256_(std::move(sha256)),
+        seed_(seed) {}
+
+  absl::Status Open(const std::string& fewshot_file) {
+    ASSIGN_OR_RETURN(rows_, OpenRows(file_));
+    if (!spec_.fewshot || spec_.fewshot->count == 0) return absl::OkStatus();
+    same_file_ = fewshot_file == file_;
+    const size_t count = static_cast<size_t>(spec_.fewshot->count);
+    ASSIGN_OR_RETURN(examples_, DrawExamples(spec_, fewshot_file, seed_, count + kSpareExamples));
+    if (examples_.size() < count + (same_file_ ? 1 : 0)) {
+      return InvalidArgument("%s: %d rows are too few to draw %d few-shot examples from",
+                             fewshot_file, examples_.size(), count);
+    }
+    for (Example& example : examples_) RETURN_IF_ERROR(RenderExample(spec_, &example));
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::optional<AskedProblem>> Next() override {
+    while (true) {
+      ASSIGN_OR_RETURN(const std::optional<Row> row, rows_->Next());
+      if (!row) break;
+      ASSIGN_OR_RETURN(const bool passes, PassesFilter(*row, file_, task_.dataset.filter));
+      if (!passes) continue;
+      ++asked_;
+      return Ask(*row);
+    }
+    if (asked_ > 0) return std::optional<AskedProblem>();
+    return InvalidArgument("%s: no row passes dataset.filter %s", file_,
+                           task_.dataset.filter.Dump());
+  }
+
+  const std::string& dataset_path() const override { return file_; }
+  const std::string& dataset_sha256() const override { return sha256_; }
+
+ private:
+  absl::StatusOr<std::optional<AskedProblem>> Ask(const Row& row) {
+    const std::string where = absl::StrFormat("%s:%d", file_, row.line);
+    AskedProblem asked;
+    asked.line = row.line;
+    ASSIGN_OR_RETURN(asked.problem, ProblemFromRow(spec_.fields, row, file_, seed_));
+    RETURN_IF_ERROR(TakeId(where, &asked.problem));
+    ASSIGN_OR_RETURN(std::vector<Message> messages,
+                     RenderMessages(spec_, TemplateContext(asked.problem), where));
+    ASSIGN_OR_RETURN(asked.prompt.messages,
+                     WithExamples(std::move(messages), asked.problem, where));
+    if (!spec_.system.empty()) {
+      std::erase_if(asked.prompt.messages,
+                    [](const Message& message) { return message.role == "system"; });
+      asked.prompt.messages.insert(asked.prompt.messages.begin(), {"system", spec_.system});
+    }
+    asked.prompt.reply_prefix = spec_.reply_prefix;
+    return asked;
+  }
+
+  // Two problems of one id would share their samples. Rows without an id of their own that are
+  // equal in every field are numbered.
+  absl::Status TakeId(const std::string& where, Problem* problem) {
+    if (spec_.fields.id) {
+      if (ids_.insert(Hash64(problem->id)).second) return absl::OkStatus();
+      return InvalidArgument("%s: the id '%s' was used by an earlier row; ids must be unique",
+                             where, Shorten(problem->id, 80));
+    }
+    const int seen = repeats_[Hash64(problem->id)]++;
+    if (seen > 0) problem->id += absl::StrFormat("-%d", seen + 1);
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::vector<Message>> WithExamples(std::vector<Message> messages,
+                                                    const Problem& problem,
+                                                    const std::string& where) const {
+    if (examples_.empty()) return messages;
+    const std::string own_text = UserText(messages);
+    std::vector<const Example*> shown;
+    for (const Example& example : examples_) {
+      if (shown.size() == static_cast<size_t>(spec_.fewshot->count)) break;
+      const bool itself = (same_file_ && example.problem.id == problem.id) ||
+                          UserText(example.question) == own_text ||
+                          example.problem.row == problem.row;
+      if (!itself) shown.push_back(&example);
+    }
+    if (shown.size() < static_cast<size_t>(spec_.fewshot->count)) {
+      return InvalidArgument("%s: too few few-shot examples that are not the problem itself",
+                             where);
+    }
+    return spec_.fewshot->as_turns ? AsTurns(std::move(messages), shown)
+                                   : AsText(std::move(messages), shown);
+  }
+
+  static std::vector<Message> AsTurns(std::vector<Message> messages,
+                                      const std::vector<const Example*>& shown) {
+    const auto first = std::find_if(messages.begin(), messages.end(), [](const Message& message) {
+      return message.role != "system";
+    });
+    std::vector<Message> turns(messages.begin(), first);
+    for (const Example* example : shown) {
+      turns.insert(turns.end(), example->question.begin(), example->question.end());
+      turns.push_back({"assistant", example->reply});
+    }
+    turns.insert(turns.end(), first, messages.end());
+    return turns;
+  }
+
+  // All in the last message, as completion-style benchmarks ask.
+  std::vector<Message> AsText(std::vector<Message> messages,
+                              const std::vector<const Example*>& shown) const {
+    std::string text;
+    for (const Example* example : shown) {
+      text += example->question.back().text + example->reply + spec_.fewshot->separator;
+    }
+    messages.back().text.insert(0, text);
+    return messages;
+  }
+
+  Task task_;
+  TaskSpec spec_;
+  std::string file_;
+  std::string sha256_;
+  uint64_t seed_;
+  std::unique_ptr<RowReader> rows_;
+  std::vector<Example> examples_;
+  bool same_file_ = false;
+  int64_t asked_ = 0;
+  absl::flat_hash_set<uint64_t> ids_;  // hashes: 8 bytes a problem, whatever the ids
+  absl::flat_hash_map<uint64_t, int> repeats_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::string> FindDatasetFile(const SearchPath& path, const Task& task,
+                                            const DatasetReference& dataset) {
+  std::vector<std::string> tried;
+  const auto found = [&](const fs::path& candidate) {
+    std::error_code ignored;
+    tried.push_back(candidate.lexically_normal().string());
+    return fs::is_regular_file(candidate, ignored);
+  };
+  const fs::path file(dataset.file);
+  if (file.is_absolute()) {
+    if (found(file)) return tried.back();
+  } else {
+    if (found(fs::path(task.path).parent_path() / file)) return tried.back();
+    for (const std::string& directory : path.data_directories) {
+      if (found(fs::path(directory) / file)) return tried.back();
+    }
+    if (found(file)) return tried.back();  // --dataset-file, as the shell completes it
+  }
+  const std::string from = dataset.hub_id.empty() ? "" : "; it is published as " + dataset.hub_id;
+  return NotFound(
+      "task '%s': the dataset file '%s' was not found%s. Looked at: %s. Name its directory with "
+      "--data-dir or $ASSAY_DATA (`assay datasets list` says where each set comes from)",
+      task.name, dataset.file, from, Join(tried, ", "));
+}
+
+absl::StatusOr<std::string> CheckFingerprint(const std::string& file,
+                                             const DatasetReference& dataset,
+                                             const std::string& task_path) {
+  ASSIGN_OR_RETURN(const std::string sha256, FileSha256(file));
+  if (dataset.sha256.empty() || dataset.sha256 == sha256) return sha256;
+  return FailedPrecondition(
+      "%s: this is not the file that the task was written for: its sha256 is %s, %s wants %s. "
+      "Get that version, or name this file with --dataset-file (the task's hash then changes)",
+      file, sha256, task_path, dataset.sha256);
+}
+
+absl::StatusOr<std::unique_ptr<ProblemStream>> OpenProblems(const SearchPath& path,
+                                                            const Task& task, uint64_t seed) {
+  ASSIGN_OR_RETURN(TaskSpec spec, BuildSpec(task.definition, task.path));
+  ASSIGN_OR_RETURN(std::string file, FindDatasetFile(path, task, task.dataset));
+  ASSIGN_OR_RETURN(std::string sha256, CheckFingerprint(file, task.dataset, task.path));
+  std::string fewshot_file = file;
+  if (spec.fewshot && spec.fewshot->count > 0 && !spec.fewshot->dataset.file.empty()) {
+    ASSIGN_OR_RETURN(fewshot_file, FindDatasetFile(path, task, spec.fewshot->dataset));
+    RETURN_IF_ERROR(CheckFingerprint(fewshot_file, spec.fewshot->dataset, task.path).status());
+  }
+  auto stream =
+      std::make_unique<TaskStream>(task, std::move(spec), std::move(file), std::move(sha256), seed);
+  RETURN_IF_ERROR(stream->Open(fewshot_file));
+  return stream;
+}
+
+}  // namespace assay
