@@ -1,0 +1,39 @@
+// The backend `endpoint`: any server that speaks OpenAI's API over HTTP.
+#include <cstdlib>
+#include <filesystem>
+
+#include "harness/backend.h"
+#include "harness/status.h"
+#include "inference/http/asker.h"
+#include "inference/http/settings.h"
+
+namespace assay {
+namespace {
+
+// A URL, a name under openai/, or a server that the environment names and no file of that name.
+bool Claims(const BackendConfig& config) {
+  if (!config.base_urls.empty() || config.model.starts_with("openai/")) return true;
+  std::error_code ignored;
+  return std::getenv("OPENAI_BASE_URL") != nullptr && !config.model.empty() &&
+         config.model.find(':') == std::string::npos &&
+         !std::filesystem::exists(config.model, ignored);
+}
+
+absl::StatusOr<std::unique_ptr<CompletionSource>> Open(const BackendConfig& config) {
+  ASSIGN_OR_RETURN(http::Settings settings, http::ReadSettings(config));
+  return http::MakeAsker(std::move(settings), config);
+}
+
+}  // namespace
+
+Backend EndpointBackend() {
+  Backend backend;
+  backend.name = "endpoint";
+  backend.about = "a server that speaks OpenAI's API (vLLM, SGLang, llama-server, hosted ones)";
+  backend.options = http::OptionNames();
+  backend.claims = Claims;
+  backend.open = Open;
+  return backend;
+}
+
+}  // namespace assay

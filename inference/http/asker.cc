@@ -1,0 +1,564 @@
+// One thread: take work, send while the pacer allows, wait, judge what came back.
+//
+// A draw is in exactly one place at any time: in `ready_`, in `waiting_`, in `flying_`, or done. So
+// none is lost and none is done twice.
+#include "inference/http/asker.h"
+
+#include <algorithm>
+#include <deque>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <unordered_map>
+#include <utility>
+
+#include "harness/status.h"
+#include "harness/text.h"
+#include "inference/http/ask.h"
+#include "inference/http/client.h"
+#include "inference/http/pacing.h"
+#include "inference/http/reply.h"
+
+namespace assay::http {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kLookAround{50};         // how soon `stopping` is seen
+constexpr milliseconds kProbeAgainMost{2'000};  // how often a server that is away is tried
+constexpr int kRefusalsBeforeGivingUp = 8;      // 400s in a row, with no success before
+
+// Draws that travel in one request.
+struct Job {
+  std::shared_ptr<const Ask> ask;  // shared by all jobs of a problem
+  std::vector<Draw> draws;
+  int failures = 0;        // broken or wrong replies
+  int refusals = 0;        // 429, 503
+  bool n_refused = false;  // was split since the server answered 400
+  std::optional<Clock::time_point> first_refused;
+  Clock::time_point sent;
+  size_t url = 0;
+  std::unique_ptr<EventReader> events;  // of the reply under way
+};
+
+struct Server {
+  int in_flight = 0;
+  int failed_connects = 0;  // in a row
+  bool answered = false;    // ever
+  Clock::time_point down_until{};
+};
+
+enum class HonoursN { kUnknown, kYes, kNo };
+
+bool IsRefusal(int status) { return status == 429 || status == 503 || status == 529; }
+
+// Statuses after which asking anew is pointless, whatever is asked.
+bool IsFinal(int status) {
+  switch (status) {
+    case 401:
+    case 402:
+    case 403:
+    case 404:
+    case 405:
+    case 407:
+    case 410:
+      return true;
+    default:
+      return status >= 300 && status < 400;
+  }
+}
+
+bool SaysNoSuchModel(std::string_view message) {
+  const std::string text = ToLowerAscii(message);
+  if (!Contains(text, "model")) return false;
+  for (const char* phrase : {"not exist", "not found", "unknown model", "invalid model",
+                             "no such model", "model not supported"}) {
+    if (Contains(text, phrase)) return true;
+  }
+  return false;
+}
+
+class Asker final : public CompletionSource {
+ public:
+  Asker(Settings settings, const BackendConfig& config)
+      : settings_(std::move(settings)), config_(config), servers_(settings_.urls.size()) {}
+
+  BackendIdentity identity() const override;
+  absl::Status Run(const CompletionFlow& flow) override;
+
+ private:
+  void Begin(const CompletionFlow& flow);
+  void MoveDue();
+  absl::Status Fill();
+  std::optional<size_t> PickServer(Clock::time_point now) const;
+  absl::StatusOr<bool> TakeWork();
+  void Send(Job job, size_t url);
+  milliseconds TimeToWait() const;
+  absl::Status Handle(Outcome outcome);
+  absl::Status HandleTrouble(Job job, const Outcome& outcome);
+  absl::Status HandleUnreachable(Job job, const Outcome& outcome);
+  void HandleOk(Job job, Outcome outcome);
+  absl::Status HandleStatus(Job job, const Outcome& outcome);
+  absl::Status HandleRefusal(Job job, const Outcome& outcome);
+  absl::Status HandleBadRequest(Job job, const Outcome& outcome);
+  absl::Status FinalError(const Job& job, const Outcome& outcome, std::string_view said) const;
+  void Deliver(Job job, Reply reply, const Outcome& outcome);
+  void Retry(Job job, absl::Status why);
+  void WaitFor(Job job, milliseconds wait);
+  void GiveUp(Job job, const absl::Status& why);
+  void Split(Job job);
+  std::string Message(const Job& job, std::string_view what) const;
+  std::string Label(const Job& job) const { return settings_.urls[job.url].label; }
+
+  const Settings settings_;
+  const BackendConfig config_;
+
+  // Of one Run.
+  const CompletionFlow* flow_ = nullptr;
+  std::unique_ptr<Client> client_;
+  std::optional<Pacer> pacer_;
+  std::vector<Server> servers_;
+  std::deque<Job> ready_;
+  std::multimap<Clock::time_point, Job> waiting_;
+  std::unordered_map<uint64_t, Job> flying_;
+  uint64_t next_tag_ = 1;
+  bool exhausted_ = false;  // `next` gave nothing more
+  HonoursN honours_n_ = HonoursN::kUnknown;
+  bool stream_usage_ = true;
+  int64_t delivered_ = 0;
+  int bad_requests_ = 0;
+  Clock::time_point started_;
+  std::optional<Clock::time_point> unreachable_since_;
+  std::mt19937_64 random_;
+
+  mutable std::mutex mutex_;
+  std::string served_model_;  // guarded by mutex_
+};
+
+BackendIdentity Asker::identity() const {
+  BackendIdentity identity;
+  identity.model = config_.model;
+  {
+    const std::lock_guard lock(mutex_);
+    identity.model_hash = served_model_;
+  }
+  for (const BaseUrl& url : settings_.urls) identity.base_urls.push_back(url.label);
+  identity.endpoint = settings_.urls[0].path;
+  identity.options = config_.options;
+  return identity;
+}
+
+std::string Asker::Message(const Job& job, std::string_view what) const {
+  return Scrub(settings_, absl::StrFormat("%s: %s", Label(job), what));
+}
+
+void Asker::Begin(const CompletionFlow& flow) {
+  flow_ = &flow;
+  std::vector<std::string> headers;
+  if (!settings_.key.empty()) headers.push_back("Authorization: Bearer " + settings_.key);
+  client_ = std::make_unique<Client>(std::move(headers), settings_.limits);
+  pacer_.emplace(settings_.start_connections, settings_.max_connections);
+  servers_.assign(settings_.urls.size(), {});
+  ready_.clear();
+  waiting_.clear();
+  flying_.clear();
+  exhausted_ = false;
+  delivered_ = 0;
+  bad_requests_ = 0;
+  unreachable_since_.reset();
+  started_ = Clock::now();
+  random_.seed(std::random_device{}());
+}
+
+absl::Status Asker::Run(const CompletionFlow& flow) {
+  Begin(flow);
+  std::vector<Outcome> outcomes;
+  absl::Status status;
+  while (status.ok() && !flow.stopping()) {
+    MoveDue();
+    status = Fill();
+    if (!status.ok() || (exhausted_ && ready_.empty() && waiting_.empty() && flying_.empty()))
+      break;
+    client_->Wait(TimeToWait(), &outcomes);
+    for (size_t i = 0; i < outcomes.size() && status.ok(); ++i) {
+      status = Handle(std::move(outcomes[i]));
+    }
+    outcomes.clear();
+    flow.counters->in_flight = client_->in_flight();
+    flow.counters->concurrency = pacer_->limit();
+  }
+  client_->Cancel();
+  flow.counters->in_flight = 0;
+  return status;
+}
+
+// Retries go before new work: they are the oldest.
+void Asker::MoveDue() {
+  const Clock::time_point now = Clock::now();
+  while (!waiting_.empty() && waiting_.begin()->first <= now) {
+    ready_.push_front(std::move(waiting_.begin()->second));
+    waiting_.erase(waiting_.begin());
+  }
+}
+
+absl::Status Asker::Fill() {
+  while (client_->in_flight() < pacer_->limit()) {
+    const std::optional<size_t> url = PickServer(Clock::now());
+    if (!url) break;
+    if (ready_.empty()) {
+      // Work that waits for its turn is bounded: a server that refuses all must not draw the whole
+      // dataset in.
+      if (exhausted_ || static_cast<int>(waiting_.size()) >= pacer_->limit()) break;
+      ASSIGN_OR_RETURN(const bool took, TakeWork());
+      if (!took) break;
+    }
+    Job job = std::move(ready_.front());
+    ready_.pop_front();
+    Send(std::move(job), *url);
+  }
+  return absl::OkStatus();
+}
+
+// The one with the least in flight among those that are up. One that did not answer last time gets
+// a single request until it answers.
+std::optional<size_t> Asker::PickServer(Clock::time_point now) const {
+  std::optional<size_t> best;
+  for (size_t i = 0; i < servers_.size(); ++i) {
+    const Server& server = servers_[i];
+    if (now < server.down_until) continue;
+    if (server.failed_connects > 0 && server.in_flight > 0) continue;
+    if (!best || server.in_flight < servers_[*best].in_flight) best = i;
+  }
+  return best;
+}
+
+// Whether there was any; it is in `ready_` then.
+absl::StatusOr<bool> Asker::TakeWork() {
+  std::optional<CompletionRequest> request = flow_->next();
+  if (!request) {
+    exhausted_ = true;
+    return false;
+  }
+  const std::vector<Draw> draws = request->draws;
+  ASSIGN_OR_RETURN(Ask ask, MakeAsk(settings_, *std::move(request)));
+  const auto shared = std::make_shared<const Ask>(std::move(ask));
+  const size_t step =
+      honours_n_ == HonoursN::kNo ? 1 : static_cast<size_t>(settings_.n_per_request);
+  for (size_t i = 0; i < draws.size(); i += step) {
+    Job job;
+    job.ask = shared;
+    const size_t end = std::min(draws.size(), i + step);
+    job.draws.assign(draws.begin() + static_cast<std::ptrdiff_t>(i),
+                     draws.begin() + static_cast<std::ptrdiff_t>(end));
+    ready_.push_back(std::move(job));
+  }
+  return !ready_.empty();
+}
+
+void Asker::Send(Job job, size_t url) {
+  if (job.draws.size() > 1 && honours_n_ == HonoursN::kNo) return Split(std::move(job));
+  Request request;
+  request.tag = next_tag_++;
+  request.url = settings_.urls[url].url;
+  request.credentials = settings_.urls[url].credentials;
+  request.body = RequestBody(settings_, *job.ask, job.draws, stream_usage_);
+  if (settings_.sample_header) {
+    request.header = "x-assay-sample: ";
+    for (size_t i = 0; i < job.draws.size(); ++i) {
+      if (i > 0) request.header += ',';
+      request.header += std::to_string(job.draws[i].index);
+    }
+  }
+  if (job.ask->streams) {
+    job.events = std::make_unique<EventReader>();
+    request.on_bytes = [reader = job.events.get(),
+                        most = settings_.limits.max_bytes](std::string_view bytes) {
+      return reader->Feed(bytes).ok() && reader->buffered() <= most;
+    };
+  }
+  job.url = url;
+  job.sent = Clock::now();
+  ++servers_[url].in_flight;
+  ++flow_->counters->requests_sent;
+  flying_.emplace(request.tag, std::move(job));
+  client_->Start(std::move(request));
+}
+
+milliseconds Asker::TimeToWait() const {
+  const Clock::time_point now = Clock::now();
+  Clock::time_point until = now + kLookAround;
+  if (!waiting_.empty()) until = std::min(until, waiting_.begin()->first);
+  for (const Server& server : servers_) {
+    if (server.down_until > now) until = std::min(until, server.down_until);
+  }
+  return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(until - now));
+}
+
+absl::Status Asker::Handle(Outcome outcome) {
+  const auto found = flying_.find(outcome.tag);
+  CHECK(found != flying_.end());
+  Job job = std::move(found->second);
+  flying_.erase(found);
+  --servers_[job.url].in_flight;
+  flow_->counters->bytes_received += outcome.bytes;
+  if (outcome.trouble == Trouble::kConnect) return HandleUnreachable(std::move(job), outcome);
+  if (outcome.trouble != Trouble::kTls) {
+    servers_[job.url].failed_connects = 0;
+    servers_[job.url].answered = true;
+    unreachable_since_.reset();
+  }
+  if (outcome.trouble != Trouble::kNone) return HandleTrouble(std::move(job), outcome);
+  if (outcome.status != 200) return HandleStatus(std::move(job), outcome);
+  HandleOk(std::move(job), std::move(outcome));
+  return absl::OkStatus();
+}
+
+absl::Status Asker::HandleTrouble(Job job, const Outcome& outcome) {
+  const double total = static_cast<double>(settings_.limits.total.count()) / 1000;
+  const double stall = static_cast<double>(settings_.limits.stall.count()) / 1000;
+  const double most = static_cast<double>(settings_.limits.max_bytes >> 20);
+  switch (outcome.trouble) {
+    case Trouble::kTls:
+      return absl::FailedPreconditionError(Message(job, outcome.error));
+    case Trouble::kTimeout:
+      Retry(std::move(job), absl::DeadlineExceededError(
+                                absl::StrFormat("no whole reply within %g s (timeout)", total)));
+      break;
+    case Trouble::kStall:
+      Retry(std::move(job), absl::DeadlineExceededError(absl::StrFormat(
+                                "the reply stalled for %g s (stall_timeout)", stall)));
+      break;
+    case Trouble::kRejected:
+      if (const absl::Status bad = job.events->Feed(""); !bad.ok()) {
+        Retry(std::move(job), Annotate(bad, "reply"));
+        break;
+      }
+      [[fallthrough]];
+    case Trouble::kTooLarge:
+      GiveUp(std::move(job), ResourceExhausted("a reply of more than %g MB (max_reply_mb)", most));
+      break;
+    default:
+      Retry(std::move(job), Unavailable("%s", outcome.error));
+  }
+  return absl::OkStatus();
+}
+
+// Nobody was asked anything, so the job has not failed: it goes to another server, or waits for
+// this one to come back.
+absl::Status Asker::HandleUnreachable(Job job, const Outcome& outcome) {
+  const Clock::time_point now = Clock::now();
+  Server& server = servers_[job.url];
+  ++server.failed_connects;
+  server.down_until =
+      now + Backoff(server.failed_connects, settings_.backoff_base / 4 + milliseconds(1),
+                    std::min(kProbeAgainMost, settings_.backoff_cap), &random_);
+  ++flow_->counters->retries;
+  const std::string why = Message(job, outcome.error);
+  ready_.push_front(std::move(job));
+  const bool any_up = std::any_of(servers_.begin(), servers_.end(),
+                                  [](const Server& s) { return s.failed_connects == 0; });
+  if (any_up || !flying_.empty()) return absl::OkStatus();
+  if (!unreachable_since_) unreachable_since_ = now;
+  const bool ever =
+      std::any_of(servers_.begin(), servers_.end(), [](const Server& s) { return s.answered; });
+  const milliseconds patience = ever ? settings_.patience : settings_.start_patience;
+  if (now - *unreachable_since_ < patience) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrFormat(
+      "%s; tried for %g s (%s): is the server running, is --base-url right?", why,
+      static_cast<double>(patience.count()) / 1000, ever ? "patience" : "start_patience"));
+}
+
+void Asker::HandleOk(Job job, Outcome outcome) {
+  const bool streamed =
+      job.events != nullptr && outcome.content_type.starts_with("text/event-stream");
+  if (!streamed && Contains(ToLowerAscii(outcome.content_type), "html")) {
+    return Retry(std::move(job), InvalidArgument("reply: expected JSON, found content type '%s'",
+                                                 outcome.content_type));
+  }
+  absl::StatusOr<Reply> reply = streamed ? job.events->Finish() : ParseReply(outcome.body);
+  if (!reply.ok()) return Retry(std::move(job), Annotate(reply.status(), "reply"));
+  Deliver(std::move(job), *std::move(reply), outcome);
+}
+
+void Asker::Deliver(Job job, Reply reply, const Outcome& outcome) {
+  ++delivered_;
+  pacer_->Succeeded(client_->in_flight() + 1 >= pacer_->limit());
+  if (reply.repaired) ++flow_->counters->repaired_replies;
+  if (!reply.model.empty()) {
+    const std::lock_guard lock(mutex_);
+    if (served_model_ != reply.model) served_model_ = reply.model;
+  }
+  const size_t count = std::min(job.draws.size(), reply.choices.size());
+  if (job.draws.size() > 1) {
+    honours_n_ = count == job.draws.size() ? HonoursN::kYes : HonoursN::kNo;
+  } else if (job.n_refused) {
+    honours_n_ = HonoursN::kNo;
+  }
+  const uint64_t seed = job.draws[0].seed;  // the one that was sent, for all of them
+  for (size_t i = 0; i < count; ++i) {
+    Completion completion = ToCompletion(*job.ask, &reply, i, seed, outcome.seconds, Label(job));
+    flow_->counters->tokens += completion.tokens.reasoning + completion.tokens.answer;
+    flow_->done(job.ask->request, job.draws[i], std::move(completion));
+  }
+  if (count == job.draws.size()) return;
+  job.draws.erase(job.draws.begin(), job.draws.begin() + static_cast<std::ptrdiff_t>(count));
+  Split(std::move(job));
+}
+
+// Each draw on its own from here on.
+void Asker::Split(Job job) {
+  for (size_t i = job.draws.size(); i-- > 0;) {
+    Job single;
+    single.ask = job.ask;
+    single.draws = {job.draws[i]};
+    single.failures = job.failures;
+    single.n_refused = job.n_refused;
+    ready_.push_front(std::move(single));
+  }
+}
+
+absl::Status Asker::HandleStatus(Job job, const Outcome& outcome) {
+  const std::string said = ErrorMessage(outcome.body);
+  const std::string code = ErrorCode(outcome.body);
+  // OpenAI's word for an empty account is a 429 that no waiting heals.
+  const bool no_money = code == "insufficient_quota";
+  if (IsFinal(outcome.status) || no_money) return FinalError(job, outcome, said);
+  if (IsRefusal(outcome.status)) return HandleRefusal(std::move(job), outcome);
+  const std::string text =
+      StatusText(outcome.status) + (said.empty() ? "" : absl::StrFormat(": %s", said));
+  if (outcome.status == 400 || outcome.status == 422) {
+    return HandleBadRequest(std::move(job), outcome);
+  }
+  if (outcome.status == 413) {
+    GiveUp(std::move(job), InvalidArgument("%s", text));
+    return absl::OkStatus();
+  }
+  Retry(std::move(job), Unavailable("%s", text));
+  return absl::OkStatus();
+}
+
+// Too many requests, or no capacity: fewer at once from here on, and this one again later.
+absl::Status Asker::HandleRefusal(Job job, const Outcome& outcome) {
+  const Clock::time_point now = Clock::now();
+  pacer_->Refused(job.sent, now);
+  ++job.refusals;
+  if (!job.first_refused) job.first_refused = now;
+  auto wait = Backoff(job.refusals, settings_.backoff_base, settings_.backoff_cap, &random_);
+  if (outcome.retry_after_seconds > 0) {
+    // No earlier than asked; a little later, so that not all come back in one instant.
+    const auto asked =
+        milliseconds(static_cast<int64_t>(std::min(outcome.retry_after_seconds, 86400.0) * 1000));
+    wait = asked + std::min(wait, asked / 4);
+  }
+  if (job.refusals > settings_.max_retries &&
+      now + wait - *job.first_refused > settings_.patience) {
+    GiveUp(std::move(job),
+           Unavailable("%s, %d times in %g s (patience)", StatusText(outcome.status), job.refusals,
+                       std::chrono::duration<double>(now - *job.first_refused).count()));
+    return absl::OkStatus();
+  }
+  ++flow_->counters->retries;
+  WaitFor(std::move(job), wait);
+  return absl::OkStatus();
+}
+
+// The request itself is refused. Some refuse only `n` or `stream_options`: then without.
+absl::Status Asker::HandleBadRequest(Job job, const Outcome& outcome) {
+  const std::string said = ErrorMessage(outcome.body);
+  if (job.ask->streams && stream_usage_ && Contains(said, "stream_options")) {
+    stream_usage_ = false;
+    ready_.push_front(std::move(job));
+    return absl::OkStatus();
+  }
+  if (SaysNoSuchModel(said)) return FinalError(job, outcome, said);
+  if (job.draws.size() > 1) {
+    job.n_refused = true;
+    Split(std::move(job));
+    return absl::OkStatus();
+  }
+  if (++bad_requests_ >= kRefusalsBeforeGivingUp && delivered_ == 0) {
+    return FinalError(job, outcome, said);
+  }
+  GiveUp(std::move(job), InvalidArgument("%s: %s", StatusText(outcome.status), said));
+  return absl::OkStatus();
+}
+
+// What ends the run, and what to check.
+absl::Status Asker::FinalError(const Job& job, const Outcome& outcome,
+                               std::string_view said) const {
+  const int status = outcome.status;
+  std::string check;
+  if (status == 401 || status == 403) {
+    check = settings_.key.empty()
+                ? absl::StrFormat("set $%s to a key (it is not set)", settings_.key_env)
+                : absl::StrFormat("check the key in $%s and that it may use the model '%s'",
+                                  settings_.key_env, settings_.model);
+  } else if (status == 404 || SaysNoSuchModel(said)) {
+    check = absl::StrFormat("check --base-url (most end in /v1) and the model's name '%s'",
+                            settings_.model);
+  } else if (status == 402 || status == 429) {
+    check = "the account has no credit left";
+  } else if (status >= 300 && status < 400) {
+    const size_t query = outcome.location.find('?');
+    check = absl::StrFormat("the server redirects to '%s': give that as --base-url",
+                            outcome.location.substr(0, query));
+  } else {
+    check = "check --model-args and the task's sampling";
+  }
+  const std::string message = Message(job, absl::StrFormat("%s%s%s; %s", StatusText(status),
+                                                           said.empty() ? "" : ": ", said, check));
+  if (status == 401) return absl::UnauthenticatedError(message);
+  if (status == 403) return absl::PermissionDeniedError(message);
+  if (status == 404) return absl::NotFoundError(message);
+  return absl::FailedPreconditionError(message);
+}
+
+// A reply was broken or wrong: again, later, as often as allowed. Several draws in one request part
+// ways after a second failure: one of them may be the cause.
+void Asker::Retry(Job job, absl::Status why) {
+  ++job.failures;
+  if (job.failures > settings_.max_retries) return GiveUp(std::move(job), why);
+  ++flow_->counters->retries;
+  if (job.draws.size() > 1 && job.failures >= 2) return Split(std::move(job));
+  const auto wait = Backoff(job.failures, settings_.backoff_base, settings_.backoff_cap, &random_);
+  WaitFor(std::move(job), wait);
+}
+
+void Asker::WaitFor(Job job, milliseconds wait) {
+  job.events.reset();
+  waiting_.emplace(Clock::now() + wait, std::move(job));
+}
+
+void Asker::GiveUp(Job job, const absl::Status& why) {
+  const std::string tries =
+      job.failures > 1 ? absl::StrFormat(" (after %d tries)", job.failures) : "";
+  const absl::Status status(why.code(), Message(job, std::string(why.message()) + tries));
+  for (const Draw& draw : job.draws) flow_->done(job.ask->request, draw, status);
+}
+
+}  // namespace
+
+std::unique_ptr<CompletionSource> MakeAsker(Settings settings, const BackendConfig& config) {
+  return std::make_unique<Asker>(std::move(settings), config);
+}
+
+std::string StatusText(int status) {
+  static constexpr std::pair<int, const char*> kTexts[] = {
+      {301, "Moved Permanently"},  {302, "Found"},
+      {307, "Temporary Redirect"}, {308, "Permanent Redirect"},
+      {400, "Bad Request"},        {401, "Unauthorized"},
+      {402, "Payment Required"},   {403, "Forbidden"},
+      {404, "Not Found"},          {405, "Method Not Allowed"},
+      {408, "Request Timeout"},    {410, "Gone"},
+      {413, "Content Too Large"},  {422, "Unprocessable Content"},
+      {429, "Too Many Requests"},  {500, "Internal Server Error"},
+      {502, "Bad Gateway"},        {503, "Service Unavailable"},
+      {504, "Gateway Timeout"},    {529, "Overloaded"}};
+  for (const auto& [number, text] : kTexts) {
+    if (number == status) return absl::StrFormat("%d %s", number, text);
+  }
+  return std::to_string(status);
+}
+
+}  // namespace assay::http

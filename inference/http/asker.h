@@ -1,0 +1,17 @@
+// The endpoint as a source of completions: keeps many requests in flight, asks again what failed,
+// and loses nothing.
+#pragma once
+
+#include <memory>
+
+#include "harness/backend.h"
+#include "inference/http/settings.h"
+
+namespace assay::http {
+
+std::unique_ptr<CompletionSource> MakeAsker(Settings settings, const BackendConfig& config);
+
+// "429 Too Many Requests"; the number alone where the status is not well known.
+std::string StatusText(int status);
+
+}  // namespace assay::http

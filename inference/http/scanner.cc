@@ -1,0 +1,260 @@
+// The grammar of RFC 8259, one function a rule.
+#include "inference/http/scanner.h"
+
+#include <array>
+#include <charconv>
+#include <cstring>
+
+#include "harness/status.h"
+#include "harness/text.h"
+
+namespace assay::http {
+namespace {
+
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+
+// Quotes, backslashes and control characters: all that ends a run of plain bytes.
+constexpr std::array<bool, 256> MakeSpecial() {
+  std::array<bool, 256> special{};
+  for (size_t c = 0; c < 0x20; ++c) special[c] = true;
+  special['"'] = special['\\'] = true;
+  return special;
+}
+constexpr std::array<bool, 256> kSpecial = MakeSpecial();
+
+// Whether any of eight bytes is special (a zero byte after the exclusive or; see Mycroft's test).
+bool AnySpecial(uint64_t eight) {
+  constexpr uint64_t kOnes = 0x0101010101010101, kHigh = 0x8080808080808080;
+  const auto has_zero = [](uint64_t v) { return (v - kOnes) & ~v & kHigh; };
+  const uint64_t below_space = (eight - kOnes * 0x20) & ~eight & kHigh;
+  return (has_zero(eight ^ (kOnes * '"')) | has_zero(eight ^ (kOnes * '\\')) | below_space) != 0;
+}
+
+bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
+}  // namespace
+
+absl::Status Scanner::error() const {
+  if (error_ == nullptr) return absl::OkStatus();
+  const std::string found =
+      error_at_ >= text_.size()
+          ? "the end"
+          : absl::StrFormat("'%s'", Shorten(ToValidUtf8(text_.substr(error_at_, 12)), 12));
+  return InvalidArgument("JSON, byte %d: expected %s, found %s", error_at_, error_, found);
+}
+
+bool Scanner::Fail(const char* wanted) {
+  if (error_ != nullptr) return false;
+  error_ = wanted;
+  error_at_ = at_;
+  return false;
+}
+
+void Scanner::SkipBlanks() {
+  while (at_ < text_.size() &&
+         (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t')) {
+    ++at_;
+  }
+}
+
+char Scanner::Peek() {
+  SkipBlanks();
+  return at_ < text_.size() ? text_[at_] : '\0';
+}
+
+bool Scanner::Consume(char c, const char* wanted) {
+  if (failed()) return false;
+  if (Peek() != c || at_ >= text_.size()) return Fail(wanted);
+  ++at_;
+  return true;
+}
+
+bool Scanner::Begin(char open) {
+  if (!Consume(open, open == '{' ? "an object" : "an array")) return false;
+  if (++depth_ > kMaxDepth) return Fail("nesting less deep");
+  first_ = true;
+  return true;
+}
+
+bool Scanner::Next(char close) {
+  if (failed()) return false;
+  if (Peek() == close) {
+    ++at_;
+    --depth_;
+    first_ = false;
+    return false;
+  }
+  if (!first_ && !Consume(',', close == '}' ? "',' or '}'" : "',' or ']'")) return false;
+  first_ = false;
+  return true;
+}
+
+bool Scanner::NextMember(std::string* name) {
+  return Next('}') && ReadString(name) && Consume(':', "':'");
+}
+
+bool Scanner::NextElement() { return Next(']'); }
+
+size_t Scanner::PlainRun() const {
+  size_t end = at_;
+  uint64_t eight = 0;
+  while (end + sizeof eight <= text_.size()) {
+    std::memcpy(&eight, text_.data() + end, sizeof eight);
+    if (AnySpecial(eight)) break;
+    end += sizeof eight;
+  }
+  while (end < text_.size() && !kSpecial[static_cast<unsigned char>(text_[end])]) ++end;
+  return end - at_;
+}
+
+bool Scanner::ReadString(std::string* value) {
+  value->clear();
+  if (!Consume('"', "a string")) return false;
+  while (true) {
+    const size_t run = PlainRun();
+    value->append(text_, at_, run);
+    at_ += run;
+    if (at_ >= text_.size()) return Fail("the rest of a string");
+    if (text_[at_] == '"') break;
+    if (text_[at_] != '\\') return Fail("no control character inside a string");
+    ++at_;
+    if (!Escape(value)) return false;
+  }
+  ++at_;
+  if (FirstInvalidUtf8(*value)) {
+    *value = ToValidUtf8(*value);
+    repaired_ = true;
+  }
+  return true;
+}
+
+bool Scanner::Hex4(uint32_t* unit) {
+  if (at_ + 4 > text_.size()) return Fail("four hexadecimal digits");
+  const char* begin = text_.data() + at_;
+  const auto [end, error] = std::from_chars(begin, begin + 4, *unit, 16);
+  if (error != std::errc() || end != begin + 4) return Fail("four hexadecimal digits");
+  at_ += 4;
+  return true;
+}
+
+bool Scanner::Escape(std::string* out) {
+  static constexpr std::string_view kNames = "\"\\/bfnrt", kValues = "\"\\/\b\f\n\r\t";
+  const char c = at_ < text_.size() ? text_[at_] : '\0';
+  if (const size_t found = kNames.find(c); found != kNames.npos) {
+    ++at_;
+    out->push_back(kValues[found]);
+    return true;
+  }
+  if (c != 'u') return Fail("an escape");
+  ++at_;
+  uint32_t unit = 0;
+  if (!Hex4(&unit)) return false;
+  if (unit < 0xD800 || unit > 0xDFFF) {
+    AppendUtf8(unit, out);
+    return true;
+  }
+  uint32_t low = 0;
+  if (unit < 0xDC00 && text_.substr(at_, 2) == "\\u") {
+    const size_t before = at_;
+    at_ += 2;
+    if (!Hex4(&low)) return false;
+    if (low >= 0xDC00 && low <= 0xDFFF) {
+      AppendUtf8(0x10000 + ((unit - 0xD800) << 10) + (low - 0xDC00), out);
+      return true;
+    }
+    at_ = before;  // the next escape stands for itself
+  }
+  *out += kReplacement;
+  repaired_ = true;
+  return true;
+}
+
+bool Scanner::Digits() {
+  if (at_ >= text_.size() || !IsDigit(text_[at_])) return Fail("a digit");
+  while (at_ < text_.size() && IsDigit(text_[at_])) ++at_;
+  return true;
+}
+
+bool Scanner::Number(bool* integer) {
+  const auto next_is = [&](char c) { return at_ < text_.size() && text_[at_] == c; };
+  *integer = true;
+  if (next_is('-')) ++at_;
+  if (next_is('0')) {
+    ++at_;
+  } else if (!Digits()) {
+    return false;
+  }
+  if (next_is('.')) {
+    *integer = false;
+    ++at_;
+    if (!Digits()) return false;
+  }
+  if (next_is('e') || next_is('E')) {
+    *integer = false;
+    ++at_;
+    if (next_is('+') || next_is('-')) ++at_;
+    if (!Digits()) return false;
+  }
+  return true;
+}
+
+bool Scanner::ReadInteger(int64_t* value) {
+  if (failed()) return false;
+  const char c = Peek();
+  if (c != '-' && !IsDigit(c)) {
+    Skip();
+    return false;
+  }
+  const size_t begin = at_;
+  bool integer = false;
+  if (!Number(&integer) || !integer) return false;
+  const auto result = std::from_chars(text_.data() + begin, text_.data() + at_, *value);
+  return result.ec == std::errc();
+}
+
+bool Scanner::Literal(std::string_view word) {
+  if (text_.substr(at_, word.size()) != word) return Fail("a value");
+  at_ += word.size();
+  return true;
+}
+
+bool Scanner::Skip() {
+  if (failed()) return false;
+  std::string ignored;
+  bool integer = false;
+  switch (Peek()) {
+    case '{':
+      BeginObject();
+      while (NextMember(&ignored)) Skip();
+      return !failed();
+    case '[':
+      BeginArray();
+      while (NextElement()) Skip();
+      return !failed();
+    case '"':
+      return ReadString(&ignored);
+    case 't':
+      return Literal("true");
+    case 'f':
+      return Literal("false");
+    case 'n':
+      return Literal("null");
+    default:
+      if (at_ < text_.size() && (text_[at_] == '-' || IsDigit(text_[at_]))) return Number(&integer);
+      return Fail("a value");
+  }
+}
+
+std::string_view Scanner::Raw() {
+  Peek();
+  const size_t begin = at_;
+  Skip();
+  return text_.substr(begin, at_ - begin);
+}
+
+absl::Status Scanner::Finish() {
+  if (!failed() && (Peek(), at_ < text_.size())) Fail("the end");
+  return error();
+}
+
+}  // namespace assay::http
