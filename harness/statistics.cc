@@ -71,6 +71,7 @@ struct Spread {
     return absl::StrFormat("%d %s%s", units, clustered ? "cluster" : "problem",
                            units == 1 ? "" : "s");
   }
+  std::string_view ErrorName() const { return clustered ? ", CR1" : ""; }
 };
 
 // The standard error of a sum of residuals over `scale`: CR1 where clusters join problems.
@@ -126,7 +127,7 @@ Estimate BoundedEstimate(const Spread& spread, double level) {
   if (around.low >= 0 && around.high <= 1) {
     return Finish(spread, around, level,
                   absl::StrFormat("t over %s, df %d%s", spread.UnitNames(), spread.units - 1,
-                                  spread.clustered ? ", CR1" : ""));
+                                  spread.ErrorName()));
   }
   const double variance = spread.value * (1 - spread.value);
   const double effective = std::min(variance / Square(*spread.standard_error),
@@ -134,8 +135,8 @@ Estimate BoundedEstimate(const Spread& spread, double level) {
   return Finish(
       spread, WilsonIntervalAt(spread.value * effective, effective, TwoSidedT(level, spread.units)),
       level,
-      absl::StrFormat("Wilson with t on an effective n of %.1f, %s: t alone leaves [0, 1]",
-                      effective, spread.UnitNames()));
+      absl::StrFormat("Wilson with t on an effective n of %.1f, %s%s: t alone leaves [0, 1]",
+                      effective, spread.UnitNames(), spread.ErrorName()));
 }
 
 std::vector<std::pair<double, int>> Residuals(std::span<const ProblemMean> problems, double mean) {
@@ -308,7 +309,7 @@ Estimate DifferenceEstimate(std::span<const PairedDifference> differences, int64
     if (around.low >= -1 && around.high <= 1) {
       return Finish(spread, around, level,
                     absl::StrFormat("paired t over %s, df %d%s", spread.UnitNames(),
-                                    spread.units - 1, spread.clustered ? ", CR1" : ""));
+                                    spread.units - 1, spread.ErrorName()));
     }
   }
   // Differences all alike do not prove that the next is: Wilson bounds of gain and loss, combined.
