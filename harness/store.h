@@ -2,8 +2,7 @@
 //
 // Completions are immutable; verdicts live in their own table by grader and version and can be
 // recomputed. Each sample is committed as it lands: kill -9 at any moment loses at most what was in
-// flight. One writer thread, many readers (WAL). Schema and migrations: harness/store.cc; format:
-// docs/store.md.
+// flight. One writer thread, many readers (WAL). The file's format: docs/store.md.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +21,7 @@ namespace assay {
 
 enum class StoreMode { kReadOnly, kReadWrite };  // kReadWrite makes the file where there is none
 
+// A run that was killed is told as kIncomplete: nobody holds its lock.
 enum class RunState { kRunning, kComplete, kIncomplete };
 
 struct RunSummary {
@@ -38,7 +38,9 @@ struct StoredSample {
   std::string task;
   std::string key;
   Sample sample;
-  bool graded = false;  // false: no verdict by the run's current grader yet
+  // False: it has no verdict yet, and `sample`'s is meaningless. As an input: a sample whose
+  // verdict names no grader is stored ungraded, whatever this says.
+  bool graded = false;
 };
 
 // What a reader wants decompressed: the texts are most of the bytes.
@@ -70,7 +72,8 @@ struct SampleFilter {
 class RunWriter {
  public:
   virtual ~RunWriter() = default;  // flushes; errors at this point are lost: call Finish
-  // The problem as asked. Before its first sample.
+  // The problem as asked. Before its first sample. One that is already there is left as it is; an
+  // error if it was asked otherwise (the task's file or its data changed).
   virtual absl::Status PutProblem(const std::string& task, const Problem& problem,
                                   const Prompt& prompt) = 0;
   // A sample that is already there with the same key is left as it is; with another key it is an
