@@ -52,7 +52,6 @@ class EventReader {
   struct Building {
     ReplyChoice choice;
     bool finished = false;
-    bool said = false;  // content came, were it empty
   };
 
   absl::Status Line(std::string_view line);

@@ -1,0 +1,332 @@
+// Readings on both sides, compared until one pair of them holds; and what is said when none does.
+#include "graders/algebra/check.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "graders/algebra/exact.h"
+#include "graders/algebra/reader.h"
+#include "harness/text.h"
+
+namespace assay::algebra {
+namespace {
+
+constexpr size_t kMaxReadings = 4;
+
+struct NamedReading {
+  std::string name;
+  Expr tree;
+};
+
+// A side of the comparison, read.
+struct Side {
+  std::string spelled;  // without its frame
+  std::vector<NamedReading> readings;
+  std::string error;
+  bool over_limit = false;
+  bool has_words = false;
+  Ambiguities seen;
+};
+
+void AddAlternatives(const Ambiguities& seen, const Limits& limits, Side* side) {
+  struct Alternative {
+    bool offered;
+    const char* name;
+    void (*apply)(ReadingOptions*);
+  };
+  const std::array<Alternative, 5> alternatives = {{
+      {seen.thousands, "commas divide a list", [](ReadingOptions* o) { o->thousands = false; }},
+      {seen.log, "the other base of log", [](ReadingOptions* o) { o->log_is_default = false; }},
+      {seen.slash, "the slash takes the whole product",
+       [](ReadingOptions* o) { o->slash_binds_loose = false; }},
+      {seen.imaginary_j, "j is the imaginary unit",
+       [](ReadingOptions* o) { o->j_is_imaginary = true; }},
+      {seen.scientific, "e is Euler's number", [](ReadingOptions* o) { o->scientific = false; }},
+  }};
+  for (const Alternative& alternative : alternatives) {
+    if (!alternative.offered || side->readings.size() >= kMaxReadings) continue;
+    ReadingOptions options;
+    alternative.apply(&options);
+    const Reading reading = Read(side->spelled, options, limits);
+    if (reading.tree) side->readings.push_back({alternative.name, Normalise(reading.tree)});
+  }
+}
+
+// "C. 1-i", "(C) 1-i": the letter of a choice before its content. Nothing where there is none.
+std::optional<char> TakeChoice(std::string_view* text) {
+  std::string_view rest = *text;
+  const bool bracket = !rest.empty() && rest.front() == '(';
+  if (bracket) rest.remove_prefix(1);
+  if (rest.size() < 3 || rest[0] < 'A' || rest[0] > 'H') return std::nullopt;
+  if (rest[1] != ')' && (rest[1] != '.' || bracket)) return std::nullopt;
+  if (bracket && rest[2] != ' ') return std::nullopt;  // (C)D is a product
+  const char letter = rest[0];
+  rest = Trim(rest.substr(2));
+  if (rest.empty()) return std::nullopt;
+  *text = rest;
+  return letter;
+}
+
+Side ReadSide(std::string_view text, const Limits& limits) {
+  Side side;
+  if (text.size() > limits.max_bytes) {
+    side.over_limit = true;
+    side.error = "too long";
+    return side;
+  }
+  const std::string spelled = Spell(text);
+  side.spelled = std::string(StripFrame(spelled));
+  std::string_view content = side.spelled;
+  const std::optional<char> choice = TakeChoice(&content);
+  if (choice) side.spelled = std::string(StripFrame(content));
+  const Reading reading = Read(side.spelled, {}, limits);
+  side.error = reading.error;
+  side.over_limit = reading.over_limit;
+  side.has_words = reading.has_words;
+  side.seen = reading.seen;
+  if (reading.tree) side.readings.push_back({"", Normalise(reading.tree)});
+  if (!side.over_limit) AddAlternatives(reading.seen, limits, &side);
+  if (choice)
+    side.readings.push_back({"the letter of a choice", MakeSymbol(std::string(1, *choice))});
+  // Words that are no mathematics are an answer of their own.
+  if (side.readings.empty() && side.has_words && !side.over_limit) {
+    const std::string folded = FoldWords(side.spelled);
+    if (!folded.empty())
+      side.readings.push_back({"words", Normalise(MakeNode(Kind::kText, {}, folded))});
+  }
+  return side;
+}
+
+// "A" and "a": the letter of a choice, where it is the whole answer.
+bool IsSameChoice(const Side& a, const Side& b) {
+  const auto letter = [](const Side& side) -> char {
+    if (side.readings.empty()) return 0;
+    const Node& node = *side.readings[0].tree;
+    const bool single =
+        (node.kind == Kind::kSymbol || node.kind == Kind::kConstant) && node.text.size() == 1;
+    return single ? node.text[0] : 0;
+  };
+  const char x = letter(a);
+  const char y = letter(b);
+  const auto pair = [](char upper, char lower) {
+    return upper >= 'A' && upper <= 'E' && lower == upper - 'A' + 'a';
+  };
+  return pair(x, y) || pair(y, x);
+}
+
+Verdict VerdictOf(Finding finding) {
+  switch (finding) {
+    case Finding::kEqual:
+      return Verdict::kProvedEqual;
+    case Finding::kNumeric:
+      return Verdict::kNumericallyEqual;
+    case Finding::kRounded:
+      return Verdict::kRoundedMatch;
+    case Finding::kDifferent:
+      return Verdict::kProvedDifferent;
+    case Finding::kUndecided:
+      return Verdict::kUndecided;
+    case Finding::kUndefined:
+      return Verdict::kUndefined;
+  }
+  return Verdict::kUndecided;
+}
+
+void Fill(const Decision& decision, Outcome* outcome) {
+  outcome->verdict = VerdictOf(decision.finding);
+  outcome->tier = decision.tier;
+  outcome->digits = decision.digits;
+  outcome->note = decision.note;
+}
+
+void FillForms(const NamedReading& reference, const NamedReading& answer, Outcome* outcome) {
+  outcome->reference_reading = reference.name;
+  outcome->answer_reading = answer.name;
+  outcome->reference_form = Shorten(Readable(reference.tree), 400);
+  outcome->answer_form = Shorten(Readable(answer.tree), 400);
+}
+
+// --- required forms ---
+
+bool IsReduced(const Expr& e) {
+  if (e->kind == Kind::kDiv && e->args[0]->kind == Kind::kNumber &&
+      e->args[1]->kind == Kind::kNumber) {
+    const mpq_class& above = *e->args[0]->number;
+    const mpq_class& below = *e->args[1]->number;
+    if (above.get_den() == 1 && below.get_den() == 1) {
+      mpz_class common;
+      mpz_gcd(common.get_mpz_t(), above.get_num_mpz_t(), below.get_num_mpz_t());
+      if (common != 1 || below == 1) return false;
+    }
+  }
+  return std::all_of(e->args.begin(), e->args.end(), IsReduced);
+}
+bool IsExpanded(const Expr& e) {
+  if (e->kind == Kind::kMul || e->kind == Kind::kPow) {
+    for (const Expr& arg : e->args)
+      if (arg->kind == Kind::kAdd && !IsConstant(arg)) return false;
+  }
+  return std::all_of(e->args.begin(), e->args.end(), IsExpanded);
+}
+bool IsFactored(const Expr& e) {
+  if (e->kind == Kind::kNeg) return IsFactored(e->args[0]);
+  return e->kind != Kind::kAdd || IsConstant(e);
+}
+
+bool HasForm(const Expr& e, Form form) {
+  switch (form) {
+    case Form::kAny:
+      return true;
+    case Form::kReduced:
+      return IsReduced(e);
+    case Form::kFactored:
+      return IsFactored(e);
+    case Form::kExpanded:
+      return IsExpanded(e);
+  }
+  return true;
+}
+
+// --- the comparison ---
+
+void CompareReadings(const Side& reference, const Side& answer, const CheckOptions& options,
+                     const Deadline& deadline, Outcome* outcome) {
+  bool first = true;
+  for (const NamedReading& g : reference.readings) {
+    for (const NamedReading& p : answer.readings) {
+      const Decision decision = Compare(g.tree, p.tree, options.policy, deadline);
+      const bool holds = Holds(decision);
+      // The first pair is the likeliest; another one speaks only where it holds.
+      if (first || holds) {
+        Fill(decision, outcome);
+        FillForms(g, p, outcome);
+      }
+      first = false;
+      if (holds && !HasForm(p.tree, options.form)) {
+        outcome->verdict = Verdict::kProvedDifferent;
+        outcome->note = "the right value, but not in the form that the task asks for";
+      }
+      if (holds) return;
+    }
+  }
+}
+
+void Decide(const Side& reference, const Side& answer, const CheckOptions& options,
+            const Deadline& deadline, Outcome* outcome) {
+  if (reference.readings.empty() || answer.readings.empty()) {
+    const bool words = reference.has_words || answer.has_words;
+    const std::string folded = FoldWords(reference.spelled);
+    if (!folded.empty() && words && folded == FoldWords(answer.spelled)) {
+      Fill({Finding::kEqual, Tier::kText, 0, ""}, outcome);
+      return;
+    }
+    if (reference.over_limit || answer.over_limit) {
+      outcome->verdict = Verdict::kOverLimit;
+      outcome->note = reference.over_limit ? reference.error : answer.error;
+    } else if (reference.readings.empty()) {
+      outcome->verdict = Verdict::kReferenceUnreadable;
+      outcome->note = reference.error;
+    } else {
+      outcome->verdict = Verdict::kAnswerUnreadable;
+      outcome->note = answer.error;
+    }
+    return;
+  }
+  if (IsSameChoice(reference, answer)) {
+    Fill({Finding::kEqual, Tier::kText, 0, "the letter of a choice"}, outcome);
+    FillForms(reference.readings[0], answer.readings[0], outcome);
+    return;
+  }
+  CompareReadings(reference, answer, options, deadline, outcome);
+  if (outcome->correct()) {
+    // The reference decides the score, so it must not be a guess how it is read.
+    if (reference.seen.exponent_digits && !options.policy.symmetric) {
+      outcome->verdict = Verdict::kUndecided;
+      outcome->note = "the reference may be read in two ways: TeX takes one digit as an exponent";
+    }
+    return;
+  }
+  const std::string folded = FoldWords(reference.spelled);
+  if ((reference.has_words || answer.has_words) && !folded.empty() &&
+      folded == FoldWords(answer.spelled))
+    Fill({Finding::kEqual, Tier::kText, 0, ""}, outcome);
+}
+
+// The same text: equal at once, unless what it says has no value.
+bool DecideIdentical(const Side& reference, const CheckOptions& options, const Deadline& deadline,
+                     Outcome* outcome) {
+  Fill({Finding::kEqual, Tier::kIdentity, 0, ""}, outcome);
+  if (reference.readings.empty()) {
+    // Identical beyond a limit is still identical; identical nonsense is no answer.
+    if (reference.over_limit || reference.has_words) return true;
+    outcome->verdict = Verdict::kReferenceUnreadable;
+    outcome->tier = Tier::kNone;
+    outcome->note = reference.error;
+    return true;
+  }
+  const NamedReading& reading = reference.readings[0];
+  FillForms(reading, reading, outcome);
+  const Decision self = Compare(reading.tree, reading.tree, options.policy, deadline);
+  if (self.finding == Finding::kUndefined) Fill(self, outcome);
+  if (outcome->correct() && !HasForm(reading.tree, options.form)) {
+    outcome->verdict = Verdict::kProvedDifferent;
+    outcome->note = "the right value, but not in the form that the task asks for";
+  }
+  return true;
+}
+
+}  // namespace
+
+std::string_view VerdictName(Verdict verdict) {
+  static constexpr std::array<std::string_view, 10> names = {
+      "proved_equal", "numerically_equal",    "rounded_match",     "proved_different", "undecided",
+      "undefined",    "reference_unreadable", "answer_unreadable", "over_limit",       "timeout"};
+  return names[static_cast<size_t>(verdict)];
+}
+
+Outcome Check(std::string_view reference, std::string_view answer, const CheckOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  const Deadline deadline{start + options.soft_limit};
+  Outcome outcome;
+  const auto done = [&] {
+    outcome.microseconds =
+        std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
+    return outcome;
+  };
+  const Side left = ReadSide(reference, options.limits);
+  if (Trim(reference) == Trim(answer) && !Trim(reference).empty() &&
+      DecideIdentical(left, options, deadline, &outcome))
+    return done();
+  const Side right = ReadSide(answer, options.limits);
+  if (!left.spelled.empty() && left.spelled == right.spelled &&
+      DecideIdentical(left, options, deadline, &outcome))
+    return done();
+  Decide(left, right, options, deadline, &outcome);
+  if (!outcome.correct() && deadline.Passed() && outcome.verdict == Verdict::kUndecided)
+    outcome.verdict = Verdict::kTimeout;
+  return done();
+}
+
+bool SameAnswer(std::string_view a, std::string_view b, const CheckOptions& options) {
+  CheckOptions symmetric = options;
+  symmetric.policy.symmetric = true;
+  symmetric.form = Form::kAny;
+  return Check(a, b, symmetric).correct();
+}
+
+Understood Understand(std::string_view text, const Limits& limits) {
+  Understood understood;
+  const Side side = ReadSide(text, limits);
+  understood.over_limit = side.over_limit;
+  understood.error = side.error;
+  if (side.readings.empty()) return understood;
+  understood.form = Readable(side.readings[0].tree);
+  understood.as_words = side.readings[0].name == "words";
+  understood.as_mathematics = !understood.as_words;
+  return understood;
+}
+
+}  // namespace assay::algebra
