@@ -6,7 +6,9 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -35,8 +37,9 @@ struct ProblemOutcomes {
 
 struct MetricInput {
   std::vector<ProblemOutcomes> problems;
-  int samples_planned = 1;  // per problem
-  uint64_t seed = 0;        // for whatever is drawn at random
+  int samples_planned = 1;     // per problem
+  uint64_t seed = 0;           // for whatever is drawn at random
+  bool answer_classes = true;  // false: not looked for, every answer_class is -1
 };
 
 struct NamedEstimate {
@@ -45,14 +48,48 @@ struct NamedEstimate {
 };
 
 struct Metric {
-  std::string name;   // "pass@k"; a task asks for "pass@k" or "pass@8": the family before '@' finds
-                      // the metric
+  std::string name;   // "pass@k": a task asks for "pass@k" or "pass@8"; "pass@1" is found before it
   std::string about;  // one sentence, with the formula's source
   bool higher_is_better = true;
+  std::vector<std::string> aliases;   // "maj@k"
+  bool needs_answer_classes = false;  // they cost grader calls
   // `asked` is the name as the task wrote it. An error where the input cannot carry it (k > n).
   std::function<absl::StatusOr<std::vector<NamedEstimate>>(const MetricInput& input,
                                                            const std::string& asked)>
       compute;
 };
+
+// ---- what metrics share (metric.cc); problems without a sample are passed over ----
+
+// What a sample earns: its score, and 0 while it is undecided.
+double EarnedScore(const SampleOutcome& sample);
+
+// Each problem's mean of `value` over its samples, with its cluster.
+std::vector<ProblemMean> MeansOverSamples(const MetricInput& input,
+                                          const std::function<double(const SampleOutcome&)>& value);
+// One value for each problem from all its samples, with its cluster.
+std::vector<ProblemMean> ValuesOfProblems(
+    const MetricInput& input, const std::function<double(const ProblemOutcomes&)>& value);
+// Sums over each problem, for a ratio of sums.
+std::vector<RatioTerm> RatioTerms(const MetricInput& input,
+                                  const std::function<double(const SampleOutcome&)>& numerator,
+                                  const std::function<double(const SampleOutcome&)>& denominator);
+
+// MeanEstimate, or an error that says there is nothing to measure.
+absl::StatusOr<std::vector<NamedEstimate>> OneMean(std::string name,
+                                                   const std::vector<ProblemMean>& means);
+
+// "g-pass@16_0.5": family "g-pass@", k 16, rest "0.5". "pass@k" has no k. Lower case. An error
+// where k is no positive integer.
+struct AskedMetric {
+  std::string family;
+  std::optional<int64_t> k;
+  std::string rest;
+};
+absl::StatusOr<AskedMetric> ParseAsked(std::string_view asked);
+// The subset sizes asked for: k, or all powers of two up to the fewest samples of a problem. An
+// error where `rest` is not empty, or k is more than a problem has, which it names.
+absl::StatusOr<std::vector<int64_t>> SubsetSizes(const MetricInput& input,
+                                                 const AskedMetric& asked);
 
 }  // namespace assay

@@ -39,10 +39,9 @@ struct OutcomeOptions {
 };
 
 // A task of a run, streamed from the store: `input.problems` are those with a graded sample, in the
-// order asked. Clusters: where the task's definition has `cluster: NAME`, problems share one if
-// their row's field NAME, or else their tag "NAME:...", is equal. Answer classes: all correct
-// answers of a problem are one class; the others are compared by the grader (distinct strings only,
-// each with the first answer of every class so far).
+// order asked. Clusters come from the tag "cluster:..." that a task may give its problems. Answer
+// classes: all correct answers of a problem are one class; the others are compared by the grader
+// (distinct strings only, each with the first answer of every class so far).
 struct LoadedOutcomes {
   MetricInput input;
   OutcomeCounts counts;
@@ -60,7 +59,7 @@ struct UnavailableMetric {
 
 struct TagResult {
   std::string tag;       // "level:3"
-  OutcomeCounts counts;  // `planned` is what is stored: which tags the missing have is not known
+  OutcomeCounts counts;  // of graded samples: what tags the missing have is not known
   Estimate estimate;     // pass@1
 };
 

@@ -24,7 +24,7 @@ const std::vector<Command>& CommandEntries();
 // NotFound with the nearest name where there is none. The pointer lives as long as the program.
 absl::StatusOr<const Grader*> FindGrader(std::string_view name);
 absl::StatusOr<const Backend*> FindBackend(std::string_view name);
-// By family: "pass@8" finds "pass@k".
+// By name or alias, else by family: "pass@8" finds "pass@k", "pass@1" itself. In any case.
 absl::StatusOr<const Metric*> FindMetric(std::string_view name);
 
 }  // namespace assay

@@ -127,10 +127,671 @@ void ExpectAllLanded(const Landed& landed, int problems, int draws) {
   EXPECT_EQ(texts.size(), landed.completions.size()) << "two draws hold the same text";
 }
 
+Json RecordedBody(const mock_server::Recorded& recorded) {
+  absl::StatusOr<Json> body = ParseJson(recorded.body);
+  EXPECT_OK(body);
+  return body.ok() ? *std::move(body) : Json();
+}
+
+mock_server::Options WithRate(Fault fault, double rate) {
+  mock_server::Options options;
+  options.rate(fault) = rate;
+  return options;
+}
+
 TEST(Endpoint, EveryDrawLandsOnceWithItsOwnReply) {
   const auto server = StartOrFail({});
   const auto source = OpenOrFail(ConfigFor({server->base_url()}));
   ExpectAllLanded(Complete(*source, MakeRequests(50, 3)), 50, 3);
+  EXPECT_EQ(source->identity().model_hash, "mock");
+  EXPECT_EQ(source->identity().endpoint, "/v1/chat/completions");
+}
+
+// Each fault by itself, at a rate at which many requests fail more than once.
+struct FaultCase {
+  std::string name;
+  Fault fault;
+  std::string stream;
+};
+
+class EndpointFault : public testing::TestWithParam<FaultCase> {};
+
+TEST_P(EndpointFault, LosesNoDrawAndMakesNoAnswerOfIt) {
+  mock_server::Options options = WithRate(GetParam().fault, 0.3);
+  options.huge_bytes = 1 << 20;
+  const auto server = StartOrFail(options);
+  const auto source =
+      OpenOrFail(ConfigFor({server->base_url()}, FastOptions({{"stall_timeout", 0.02},
+                                                              {"stream", GetParam().stream},
+                                                              {"n_per_request", 1},
+                                                              {"max_retries", 30}})));
+  BackendCounters counters;
+  ExpectAllLanded(Complete(*source, MakeRequests(40, 4), &counters), 40, 4);
+  EXPECT_GT(server->stats().fault(GetParam().fault), 10) << "the fault was not met";
+  EXPECT_EQ(counters.in_flight, 0);
+}
+
+std::vector<FaultCase> AllFaults() {
+  std::vector<FaultCase> cases;
+  for (int i = 0; i < mock_server::kFaults; ++i) {
+    const auto fault = static_cast<Fault>(i);
+    if (fault == Fault::kNone) continue;
+    cases.push_back({std::string(FaultName(fault)), fault, "false"});
+    cases.push_back({std::string(FaultName(fault)) + "_streamed", fault, "true"});
+  }
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(All, EndpointFault, testing::ValuesIn(AllFaults()),
+                         [](const auto& each) { return each.param.name; });
+
+mock_server::Options EveryFault() {
+  mock_server::Options options;
+  for (int i = 1; i < mock_server::kFaults; ++i) options.rate(static_cast<Fault>(i)) = 0.02;
+  options.rate(Fault::kTooManyRequests) = 0.2;
+  options.rate(Fault::kReset) = 0.05;
+  options.huge_bytes = 1 << 20;
+  options.chunk_bytes = 1 << 10;
+  return options;
+}
+
+TEST(Endpoint, AllFaultsTogetherLoseNothing) {
+  for (const std::string stream : {"false", "true"}) {
+    SCOPED_TRACE(stream);
+    const auto server = StartOrFail(EveryFault());
+    const auto source = OpenOrFail(
+        ConfigFor({server->base_url()},
+                  FastOptions({{"stall_timeout", 0.05}, {"stream", stream}, {"max_retries", 30}})));
+    ExpectAllLanded(Complete(*source, MakeRequests(150, 4)), 150, 4);
+  }
+}
+
+TEST(Endpoint, InvalidUtf8IsReplacedAndCounted) {
+  const auto server = StartOrFail(WithRate(Fault::kInvalidUtf8, 1));
+  const auto source = OpenOrFail(ConfigFor({server->base_url()}));
+  BackendCounters counters;
+  const Landed landed = Complete(*source, MakeRequests(3, 1), &counters);
+  ExpectAllLanded(landed, 3, 1);
+  EXPECT_EQ(counters.repaired_replies, 3);
+  for (const auto& [key, completion] : landed.completions) {
+    EXPECT_FALSE(FirstInvalidUtf8(completion.raw));
+    EXPECT_THAT(completion.raw, HasSubstr("\xEF\xBF\xBD("));
+  }
+}
+
+TEST(Endpoint, ARetryAfterInSecondsOrAsADateIsWaitedFor) {
+  for (const auto form : {mock_server::RetryAfter::kSeconds, mock_server::RetryAfter::kDate}) {
+    mock_server::Options options = WithRate(Fault::kTooManyRequests, 0.5);
+    options.retry_after = form;
+    options.retry_after_seconds = form == mock_server::RetryAfter::kSeconds ? 1 : 2;
+    const auto server = StartOrFail(options);
+    const auto source = OpenOrFail(ConfigFor({server->base_url()}));
+    // Our own back-off would be over in 20 ms. A date has no parts of a second: at least one
+    // passes.
+    const auto began = std::chrono::steady_clock::now();
+    ExpectAllLanded(Complete(*source, MakeRequests(2, 1)), 2, 1);
+    ASSERT_GT(server->stats().fault(Fault::kTooManyRequests), 0);
+    EXPECT_GT(std::chrono::steady_clock::now() - began, std::chrono::milliseconds(900));
+  }
+}
+
+TEST(Endpoint, AServerThatDiesAndComesBackLosesNothing) {
+  mock_server::Options options;
+  options.down_after = 40;
+  options.down_seconds = 1;
+  options.delay_ms = 2;
+  const auto server = StartOrFail(options);
+  Json plain = Json::MakeObject();  // the default back-off and patience
+  const auto source = OpenOrFail(ConfigFor({server->base_url()}, plain));
+  BackendCounters counters;
+  ExpectAllLanded(Complete(*source, MakeRequests(100, 2), &counters), 100, 2);
+  EXPECT_GT(counters.retries, 0);
+}
+
+TEST(Endpoint, AServerThatNeverAnswersEndsTheRun) {
+  auto server = StartOrFail({});
+  const std::string url = server->base_url();
+  server.reset();  // nobody listens on that port now
+  const auto source = OpenOrFail(ConfigFor({url}, FastOptions({{"start_patience", 0.05}})));
+  const Landed landed = Complete(*source, MakeRequests(5, 2));
+  EXPECT_EQ(landed.status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(landed.status.message()), HasSubstr("is the server running"));
+  EXPECT_THAT(std::string(landed.status.message()), HasSubstr(url + "/chat/completions"));
+  EXPECT_TRUE(landed.completions.empty());
+}
+
+TEST(Endpoint, ADeadServerAmongTwoIsAvoided) {
+  auto dead = StartOrFail({});
+  const std::string dead_url = dead->base_url();
+  dead.reset();
+  const auto server = StartOrFail({});
+  const auto source = OpenOrFail(ConfigFor({dead_url, server->base_url()}));
+  const Landed landed = Complete(*source, MakeRequests(100, 1));
+  ExpectAllLanded(landed, 100, 1);
+  for (const auto& [key, completion] : landed.completions) {
+    EXPECT_EQ(completion.served_by, server->base_url() + "/chat/completions");
+  }
+}
+
+TEST(Endpoint, SeveralServersShareTheWork) {
+  mock_server::Options options;
+  options.delay_ms = 5;
+  const auto first = StartOrFail(options), second = StartOrFail(options);
+  const auto source = OpenOrFail(ConfigFor({first->base_url(), second->base_url()}));
+  ExpectAllLanded(Complete(*source, MakeRequests(200, 1)), 200, 1);
+  EXPECT_GT(first->stats().requests, 60);
+  EXPECT_GT(second->stats().requests, 60);
+}
+
+TEST(Endpoint, ConcurrencyGrowsWhereTheServerBearsItAndFallsWhereNot) {
+  mock_server::Options options;
+  options.delay_ms = 5;
+  const auto strong = StartOrFail(options);
+  const auto source =
+      OpenOrFail(ConfigFor({strong->base_url()}, FastOptions({{"start_connections", 4}})));
+  ExpectAllLanded(Complete(*source, MakeRequests(600, 1)), 600, 1);
+  EXPECT_GT(strong->stats().max_in_flight, 40);
+
+  options.max_in_flight = 6;
+  const auto weak = StartOrFail(options);
+  BackendCounters counters;
+  const auto asking = OpenOrFail(ConfigFor({weak->base_url()}));
+  ExpectAllLanded(Complete(*asking, MakeRequests(600, 1), &counters), 600, 1);
+  // It began with 32; what is left wavers around what the server bears.
+  EXPECT_LT(counters.concurrency, 24);
+  EXPECT_GE(counters.concurrency, 1);
+}
+
+TEST(Endpoint, MaxConnectionsIsTheCap) {
+  mock_server::Options options;
+  options.delay_ms = 2;
+  const auto server = StartOrFail(options);
+  BackendConfig config = ConfigFor({server->base_url()});
+  config.max_connections = 5;
+  const auto source = OpenOrFail(config);
+  ExpectAllLanded(Complete(*source, MakeRequests(100, 1)), 100, 1);
+  EXPECT_EQ(server->stats().max_in_flight, 5);
+}
+
+TEST(Endpoint, ExhaustedRetriesLeaveTheDrawMissingAndTheRunGoesOn) {
+  mock_server::Options options;
+  options.always_status = 500;
+  const auto server = StartOrFail(options);
+  const auto source =
+      OpenOrFail(ConfigFor({server->base_url()}, FastOptions({{"max_retries", 2}})));
+  const Landed landed = Complete(*source, MakeRequests(20, 1));
+  EXPECT_OK(landed.status);
+  EXPECT_TRUE(landed.completions.empty());
+  ASSERT_EQ(landed.failures.size(), 20u);
+  EXPECT_EQ(landed.repeated, 0);
+  EXPECT_EQ(server->stats().requests, 60);
+  const std::string message(landed.failures.begin()->second.message());
+  EXPECT_THAT(message, HasSubstr("500 Internal Server Error"));
+  EXPECT_THAT(message, HasSubstr("after 3 tries"));
+}
+
+TEST(Endpoint, RefusalsAreBornUntilPatienceEnds) {
+  mock_server::Options options;
+  options.always_status = 429;
+  const auto server = StartOrFail(options);
+  const auto source = OpenOrFail(
+      ConfigFor({server->base_url()}, FastOptions({{"max_retries", 2}, {"patience", 0.05}})));
+  const Landed landed = Complete(*source, MakeRequests(5, 1));
+  EXPECT_OK(landed.status);
+  ASSERT_EQ(landed.failures.size(), 5u);
+  EXPECT_THAT(std::string(landed.failures.begin()->second.message()), HasSubstr("429"));
+}
+
+TEST(Endpoint, AWrongReplyIsNeverAnAnswer) {
+  const std::pair<Fault, std::string> cases[] = {
+      {Fault::kTruncatedJson, "reply: JSON, byte"},
+      {Fault::kWrongType, "expected JSON, found content type 'text/html"},
+      {Fault::kNullContent, "field 'choices[0]': expected content, found null"},
+      {Fault::kMissingChoices, "the engine is being restarted"},
+      {Fault::kEmptyBody, "expected a JSON object, found the end"},
+      {Fault::kStall, "stalled"},
+      {Fault::kCut, ""},
+      {Fault::kReset, ""},
+  };
+  for (const auto& [fault, message] : cases) {
+    SCOPED_TRACE(FaultName(fault));
+    const auto server = StartOrFail(WithRate(fault, 1));
+    const auto source = OpenOrFail(ConfigFor(
+        {server->base_url()}, FastOptions({{"max_retries", 1}, {"stall_timeout", 0.02}})));
+    const Landed landed = Complete(*source, MakeRequests(3, 2));
+    EXPECT_OK(landed.status);
+    EXPECT_TRUE(landed.completions.empty());
+    ASSERT_EQ(landed.failures.size(), 6u);
+    EXPECT_THAT(std::string(landed.failures.begin()->second.message()), HasSubstr(message));
+  }
+}
+
+TEST(Endpoint, AWrongKeyModelOrPathStopsAtOnceAndSaysWhatToCheck) {
+  const std::tuple<int, absl::StatusCode, std::string> cases[] = {
+      {401, absl::StatusCode::kUnauthenticated, "OPENAI_API_KEY"},
+      {402, absl::StatusCode::kFailedPrecondition, "credit"},
+      {403, absl::StatusCode::kPermissionDenied, "OPENAI_API_KEY"},
+      {404, absl::StatusCode::kNotFound, "--base-url"},
+      {307, absl::StatusCode::kFailedPrecondition, "redirects"},
+  };
+  for (const auto& [status, code, message] : cases) {
+    mock_server::Options options;
+    options.always_status = status;
+    const auto server = StartOrFail(options);
+    const auto source = OpenOrFail(ConfigFor({server->base_url()}));
+    const Landed landed = Complete(*source, MakeRequests(500, 1));
+    EXPECT_EQ(landed.status.code(), code) << landed.status;
+    EXPECT_THAT(std::string(landed.status.message()), HasSubstr(message));
+    EXPECT_LE(server->stats().requests, 64);
+    EXPECT_TRUE(landed.completions.empty());
+  }
+}
+
+TEST(Endpoint, AnUnknownModelStopsAtOnce) {
+  mock_server::Options options;
+  options.strict_model = true;
+  const auto server = StartOrFail(options);
+  BackendConfig config = ConfigFor({server->base_url()});
+  config.model = "openai/mick";
+  const auto source = OpenOrFail(config);
+  const Landed landed = Complete(*source, MakeRequests(3, 1));
+  EXPECT_EQ(landed.status.code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(landed.status.message()), HasSubstr("'mick'"));
+}
+
+TEST(Endpoint, APromptThatTheServerRefusesIsMissingAndTheOthersLand) {
+  TemporaryDirectory directory;
+  WriteWholeFile(directory.Path("replies.jsonl"),
+                 "{\"match\": \"Question 1:\", \"replies\": [\"one\"]}\n"
+                 "{\"match\": \"Question 2:\", \"replies\": [\"two\"]}\n");
+  mock_server::Options options;
+  options.reply_file = directory.Path("replies.jsonl");
+  const auto server = StartOrFail(options);
+  const auto source = OpenOrFail(ConfigFor({server->base_url()}));
+  const Landed landed = Complete(*source, MakeRequests(3, 2));
+  EXPECT_OK(landed.status);
+  EXPECT_EQ(landed.completions.size(), 4u);
+  ASSERT_EQ(landed.failures.size(), 2u);
+  EXPECT_THAT(std::string(landed.failures.begin()->second.message()),
+              HasSubstr("no recorded reply matches"));
+}
+
+TEST(Endpoint, AServerThatRefusesEveryRequestEndsTheRun) {
+  mock_server::Options options;
+  options.always_status = 400;
+  const auto server = StartOrFail(options);
+  const auto source = OpenOrFail(ConfigFor({server->base_url()}));
+  const Landed landed = Complete(*source, MakeRequests(1000, 1));
+  EXPECT_EQ(landed.status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_LT(server->stats().requests, 100);
+}
+
+TEST(Endpoint, SeveralDrawsTravelInOneRequestWhereTheServerHonoursN) {
+  const auto server = StartOrFail({});
+  const auto source = OpenOrFail(ConfigFor({server->base_url()}));
+  ExpectAllLanded(Complete(*source, MakeRequests(10, 16)), 10, 16);
+  EXPECT_EQ(server->stats().requests, 20);  // eight draws each
+}
+
+TEST(Endpoint, AServerThatIgnoresOrRefusesNIsAskedForEachDraw) {
+  for (const auto honours : {mock_server::Honours::kNo, mock_server::Honours::kRefuses}) {
+    mock_server::Options options;
+    options.n = honours;
+    const auto server = StartOrFail(options);
+    BackendConfig config = ConfigFor({server->base_url()});
+    config.max_connections = 1;
+    const auto source = OpenOrFail(config);
+    ExpectAllLanded(Complete(*source, MakeRequests(30, 4)), 30, 4);
+    // It is found out once.
+    EXPECT_LE(server->stats().requests, 30 * 4 + 4);
+  }
+}
+
+TEST(Endpoint, RecordedRepliesComeBackAsTheSamplesTheyWere) {
+  TemporaryDirectory directory;
+  std::string rows;
+  for (int problem = 0; problem < 30; ++problem) {
+    Json row = Json::MakeObject({{"match", absl::StrFormat("Question %d:", problem)}});
+    for (int i = 0; i < 8; ++i) {
+      Json& replies = i == 0 ? row.Set("replies", Json::MakeArray()) : *row.Find("replies");
+      replies.Append(absl::StrFormat("problem %d sample %d", problem, i));
+    }
+    rows += row.Dump() + "\n";
+  }
+  WriteWholeFile(directory.Path("replies.jsonl"), rows);
+  for (const auto honours : {mock_server::Honours::kYes, mock_server::Honours::kNo}) {
+    mock_server::Options options = EveryFault();
+    options.rate(Fault::kInvalidUtf8) = 0;
+    options.rate(Fault::kHuge) = 0;
+    options.reply_file = directory.Path("replies.jsonl");
+    options.n = honours;
+    const auto server = StartOrFail(options);
+    const auto source = OpenOrFail(ConfigFor(
+        {server->base_url()}, FastOptions({{"stall_timeout", 0.05}, {"max_retries", 30}})));
+    const Landed landed = Complete(*source, MakeRequests(30, 8));
+    EXPECT_OK(landed.status);
+    EXPECT_EQ(landed.repeated, 0);
+    ASSERT_EQ(landed.completions.size(), 240u);
+    for (const auto& [key, completion] : landed.completions) {
+      EXPECT_EQ(completion.answer,
+                absl::StrFormat("problem %s sample %d", key.first.substr(1), key.second));
+    }
+  }
+}
+
+TEST(Endpoint, RealOutputsComeBackWholeUnderRefusalsAndResets) {
+  SKIP_WITHOUT_SHARED("vectors/qwen_math_outputs.jsonl");
+  const auto rows = testing_support::ReadJsonLinesFile(
+      testing_support::SharedPath("vectors/qwen_math_outputs.jsonl"));
+  std::map<int64_t, Json> replies;
+  std::vector<CompletionRequest> requests;
+  for (const Json& row : rows) {
+    const int64_t id = *row.FindInteger("idx");
+    Json& entry = replies[id];
+    if (entry.is_null()) {
+      entry.Set("match", *row.FindString("question"));
+      CompletionRequest request = MakeRequest(static_cast<int>(id), 8);
+      request.prompt.messages = {{"user", *row.FindString("question")}};
+      requests.push_back(std::move(request));
+      entry.Set("replies", Json::MakeArray());
+    }
+    entry.Find("replies")->Append(*row.FindString("raw_output"));
+  }
+  TemporaryDirectory directory;
+  std::string lines;
+  for (const auto& [id, entry] : replies) lines += entry.Dump() + "\n";
+  WriteWholeFile(directory.Path("replies.jsonl"), lines);
+  mock_server::Options options;
+  options.reply_file = directory.Path("replies.jsonl");
+  options.rate(Fault::kTooManyRequests) = 0.2;
+  options.rate(Fault::kReset) = 0.05;
+  const auto server = StartOrFail(options);
+  const auto source =
+      OpenOrFail(ConfigFor({server->base_url()}, FastOptions({{"max_retries", 20}})));
+  const Landed landed = Complete(*source, std::move(requests));
+  EXPECT_OK(landed.status);
+  EXPECT_EQ(landed.repeated, 0);
+  ASSERT_EQ(landed.completions.size(), rows.size());
+  for (const Json& row : rows) {
+    const std::pair key("p" + std::to_string(*row.FindInteger("idx")),
+                        static_cast<int>(*row.FindInteger("sample")));
+    ASSERT_TRUE(landed.completions.contains(key));
+    EXPECT_EQ(landed.completions.at(key).raw, *row.FindString("raw_output"));
+  }
+}
+
+TEST(Endpoint, TheRequestSaysWhatWasAsked) {
+  mock_server::Options options;
+  options.record = true;
+  const auto server = StartOrFail(options);
+  const auto source = OpenOrFail(ConfigFor({server->base_url()}));
+  CompletionRequest request = MakeRequest(7, 2);
+  request.prompt.messages.insert(request.prompt.messages.begin(), {"system", "Be \"brief\".\n"});
+  request.sampling.top_p = 0.95;
+  request.sampling.stop = {"\n\n", "END"};
+  request.sampling.extra =
+      Json::MakeObject({{"chat_template_kwargs", Json::MakeObject({{"k", 1}})}});
+  const uint64_t seed = request.draws[0].seed;
+  EXPECT_OK(Complete(*source, {request}).status);
+  ASSERT_EQ(server->recorded().size(), 1u);
+  const Json body = RecordedBody(server->recorded()[0]);
+  EXPECT_EQ(body.FindString("model"), "mock");
+  EXPECT_EQ(body.Find("messages")->AsArray()[0].FindString("content"), "Be \"brief\".\n");
+  EXPECT_EQ(body.Find("messages")->AsArray()[1].FindString("role"), "user");
+  EXPECT_EQ(body.FindNumber("temperature"), 0.6);
+  EXPECT_EQ(body.FindNumber("top_p"), 0.95);
+  EXPECT_EQ(body.FindInteger("max_tokens"), 2048);
+  EXPECT_EQ(body.FindInteger("n"), 2);
+  EXPECT_EQ(body.FindInteger("seed"), static_cast<int64_t>(seed));
+  EXPECT_EQ(body.Find("stop")->Dump(), R"(["\n\n","END"])");
+  EXPECT_EQ(body.Find("chat_template_kwargs")->Dump(), R"({"k":1})");
+  EXPECT_EQ(body.Find("stream"), nullptr);
+  EXPECT_EQ(body.Find("top_k"), nullptr) << "what is not set is not sent";
+  EXPECT_THAT(server->recorded()[0].head, HasSubstr("x-assay-sample: 0,1"));
+}
+
+TEST(Endpoint, ALongReplyIsStreamedAndAShortOneNot) {
+  mock_server::Options options;
+  options.record = true;
+  const auto server = StartOrFail(options);
+  const auto source = OpenOrFail(ConfigFor({server->base_url()}));
+  CompletionRequest request = MakeRequest(1, 1);
+  request.sampling.max_tokens = 32768;
+  const Landed landed = Complete(*source, {request});
+  ExpectAllLanded(landed, 1, 1);
+  const Json body = RecordedBody(server->recorded().at(0));
+  EXPECT_EQ(body.FindBool("stream"), true);
+  EXPECT_EQ(body.Find("stream_options")->FindBool("include_usage"), true);
+  EXPECT_EQ(landed.completions.begin()->second.tokens.source, TokenSource::kMeasured);
+}
+
+TEST(Endpoint, AServerThatDoesNotStreamIsReadAllTheSame) {
+  mock_server::Options options;
+  options.streams = false;
+  const auto server = StartOrFail(options);
+  const auto source =
+      OpenOrFail(ConfigFor({server->base_url()}, FastOptions({{"stream", "true"}})));
+  ExpectAllLanded(Complete(*source, MakeRequests(10, 2)), 10, 2);
+}
+
+TEST(Endpoint, AForcedPrefixIsContinuedAndOpensTheThinking) {
+  mock_server::Options options;
+  options.record = true;
+  options.reasoning = mock_server::ReasoningForm::kCloseOnly;
+  const auto server = StartOrFail(options);
+  CompletionRequest request = MakeRequest(1, 1);
+  request.prompt.reply_prefix = "<think>\n";
+  const auto source = OpenOrFail(ConfigFor({server->base_url()}));
+  const Landed landed = Complete(*source, {request});
+  ExpectAllLanded(landed, 1, 1);
+  EXPECT_EQ(Trim(landed.completions.begin()->second.answer), "The answer is \\boxed{42}.");
+  const Json body = RecordedBody(server->recorded().at(0));
+  EXPECT_EQ(body.Find("messages")->AsArray().back().FindString("content"), "<think>\n");
+  EXPECT_EQ(body.FindBool("continue_final_message"), true);
+  EXPECT_EQ(body.FindBool("add_generation_prompt"), false);
+
+  const auto dropping =
+      OpenOrFail(ConfigFor({server->base_url()}, FastOptions({{"send_prefix", false}})));
+  EXPECT_OK(Complete(*dropping, {request}).status);
+  const Json without = RecordedBody(server->recorded().at(1));
+  EXPECT_EQ(without.Find("messages")->size(), 1u);
+  EXPECT_EQ(without.Find("continue_final_message"), nullptr);
+}
+
+TEST(Endpoint, CompletionsAreAskedWithOneText) {
+  mock_server::Options options;
+  options.record = true;
+  const auto server = StartOrFail(options);
+  for (const std::string stream : {"false", "true"}) {
+    const auto source = OpenOrFail(
+        ConfigFor({server->base_url()}, FastOptions({{"api", "completions"}, {"stream", stream}})));
+    EXPECT_EQ(source->identity().endpoint, "/v1/completions");
+    CompletionRequest request = MakeRequest(3, 1);
+    request.prompt.reply_prefix = "So";
+    ExpectAllLanded(Complete(*source, {request}), 1, 1);
+  }
+  const Json body = RecordedBody(server->recorded().at(0));
+  EXPECT_EQ(body.FindString("prompt"), "Question 3: what is 3 + 1?So");
+  EXPECT_EQ(body.Find("messages"), nullptr);
+}
+
+TEST(Endpoint, ThinkingIsTheSameInWhicheverFormItComes) {
+  using mock_server::ReasoningForm;
+  std::set<std::string> thoughts, answers;
+  for (const auto form : {ReasoningForm::kTags, ReasoningForm::kField, ReasoningForm::kShortField,
+                          ReasoningForm::kCloseOnly}) {
+    for (const std::string stream : {"false", "true"}) {
+      mock_server::Options options;
+      options.reasoning = form;
+      const auto server = StartOrFail(options);
+      const auto source = OpenOrFail(
+          ConfigFor({server->base_url()}, FastOptions({{"stream", stream}, {"prefilled", true}})));
+      const Landed landed = Complete(*source, MakeRequests(1, 1));
+      EXPECT_OK(landed.status);
+      ASSERT_EQ(landed.completions.size(), 1u);
+      const Completion& completion = landed.completions.begin()->second;
+      thoughts.insert(std::string(Trim(completion.reasoning)));
+      answers.insert(std::string(Trim(completion.answer)));
+      EXPECT_FALSE(completion.truncated());
+      EXPECT_GT(completion.tokens.reasoning, 400);
+      EXPECT_LT(completion.tokens.answer, 20);
+    }
+  }
+  EXPECT_EQ(thoughts.size(), 1u);
+  EXPECT_EQ(answers, std::set<std::string>{"The answer is \\boxed{42}."});
+}
+
+TEST(Endpoint, AReplyCutAtTheTokenCapIsTruncated) {
+  using mock_server::ReasoningForm;
+  for (const auto form : {ReasoningForm::kNone, ReasoningForm::kTags, ReasoningForm::kField,
+                          ReasoningForm::kCloseOnly}) {
+    mock_server::Options options;
+    options.reasoning = form;
+    options.length_share = 1;
+    const auto server = StartOrFail(options);
+    const auto source = OpenOrFail(ConfigFor({server->base_url()}));
+    const Landed landed = Complete(*source, MakeRequests(4, 1));
+    EXPECT_OK(landed.status);
+    ASSERT_EQ(landed.completions.size(), 4u);
+    for (const auto& [key, completion] : landed.completions) {
+      EXPECT_TRUE(completion.truncated());
+      EXPECT_EQ(completion.finish, FinishReason::kLength);
+    }
+  }
+}
+
+TEST(Endpoint, TokensAreMeasuredWhereTheServerTellsThemAndEstimatedWhereNot) {
+  mock_server::Options options;
+  const auto telling = StartOrFail(options);
+  options.usage = false;
+  const auto silent = StartOrFail(options);
+  const Landed told = Complete(*OpenOrFail(ConfigFor({telling->base_url()})), MakeRequests(1, 1));
+  const Landed untold = Complete(*OpenOrFail(ConfigFor({silent->base_url()})), MakeRequests(1, 1));
+  const TokenCounts measured = told.completions.at({"p0", 0}).tokens;
+  const TokenCounts estimated = untold.completions.at({"p0", 0}).tokens;
+  EXPECT_EQ(measured.source, TokenSource::kMeasured);
+  EXPECT_EQ(estimated.source, TokenSource::kEstimated);
+  EXPECT_NEAR(static_cast<double>(estimated.answer), static_cast<double>(measured.answer), 100);
+  EXPECT_GT(measured.prompt, 0);
+  EXPECT_GT(estimated.prompt, 0);
+}
+
+TEST(Endpoint, AReplyOf64MegabytesSurvivesAndALimitIsKept) {
+  mock_server::Options options = WithRate(Fault::kHuge, 1);
+  options.chunk_bytes = 1 << 14;
+  const auto server = StartOrFail(options);
+  const auto source = OpenOrFail(ConfigFor({server->base_url()}));
+  const Landed landed = Complete(*source, MakeRequests(1, 1));
+  ExpectAllLanded(landed, 1, 1);
+  EXPECT_GT(landed.completions.begin()->second.raw.size(), size_t{64} << 20);
+  for (const std::string stream : {"false", "true"}) {
+    const auto bounded = OpenOrFail(
+        ConfigFor({server->base_url()}, FastOptions({{"max_reply_mb", 1}, {"stream", stream}})));
+    const Landed refused = Complete(*bounded, MakeRequests(1, 1));
+    EXPECT_OK(refused.status);
+    ASSERT_EQ(refused.failures.size(), 1u);
+    EXPECT_THAT(std::string(refused.failures.begin()->second.message()), HasSubstr("max_reply_mb"));
+  }
+}
+
+TEST(Endpoint, ARequestThatTakesTooLongIsGivenUp) {
+  mock_server::Options options;
+  options.delay_ms = 60'000;
+  const auto server = StartOrFail(options);
+  const auto source = OpenOrFail(
+      ConfigFor({server->base_url()}, FastOptions({{"timeout", 0.03}, {"max_retries", 1}})));
+  const Landed landed = Complete(*source, MakeRequests(2, 1));
+  EXPECT_OK(landed.status);
+  ASSERT_EQ(landed.failures.size(), 2u);
+  EXPECT_THAT(std::string(landed.failures.begin()->second.message()), HasSubstr("(timeout)"));
+}
+
+TEST(Endpoint, StoppingGivesUpWhatIsInFlight) {
+  mock_server::Options options;
+  options.delay_ms = 600'000;
+  const auto server = StartOrFail(options);
+  const auto source = OpenOrFail(ConfigFor({server->base_url()}));
+  const Landed landed = Complete(*source, MakeRequests(100, 1), nullptr,
+                                 [&] { return server->stats().requests >= 20; });
+  EXPECT_OK(landed.status);
+  EXPECT_TRUE(landed.completions.empty());
+  EXPECT_TRUE(landed.failures.empty()) << "what was given up is not a failure";
+}
+
+TEST(Endpoint, TheKeyGoesToTheServerAndNowhereElse) {
+  const std::string key = "sk-secret-0123456789";
+  ASSERT_EQ(setenv("ASSAY_TEST_KEY", key.c_str(), 1), 0);
+  mock_server::Options options;
+  options.require_key = key;
+  const auto server = StartOrFail(options);
+  BackendConfig config = ConfigFor({server->base_url()});
+  config.api_key_env = "ASSAY_TEST_KEY";
+  const auto source = OpenOrFail(config);
+  const Landed landed = Complete(*source, MakeRequests(3, 1));
+  ExpectAllLanded(landed, 3, 1);
+  const BackendIdentity identity = source->identity();
+  const std::string shown = identity.model + identity.model_hash + identity.endpoint +
+                            identity.options.Dump() + identity.base_urls[0];
+  EXPECT_EQ(shown.find(key), std::string::npos);
+
+  // A server that repeats the key in its error.
+  options.require_key = "another";
+  const auto refusing = StartOrFail(options);
+  config.base_urls = {refusing->base_url()};
+  const Landed refused = Complete(*OpenOrFail(config), MakeRequests(3, 1));
+  EXPECT_EQ(refused.status.code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_EQ(refused.status.ToString().find(key), std::string::npos) << refused.status;
+  EXPECT_THAT(std::string(refused.status.message()), HasSubstr("[key]"));
+  EXPECT_THAT(std::string(refused.status.message()), HasSubstr("$ASSAY_TEST_KEY"));
+}
+
+TEST(Endpoint, UserAndPasswordInAUrlAreSentAndNotShown) {
+  mock_server::Options options;
+  options.record = true;
+  const auto server = StartOrFail(options);
+  const std::string url =
+      ReplaceAll(server->base_url(), "http://", "http://user:hunter2hunter2@") + "?token=abc123";
+  BackendConfig config = ConfigFor({url});
+  config.api_key_env = "";
+  unsetenv("OPENAI_API_KEY");
+  const auto source = OpenOrFail(config);
+  EXPECT_OK(Complete(*source, MakeRequests(1, 1)).status);
+  EXPECT_THAT(server->recorded().at(0).head, HasSubstr("Authorization: Basic"));
+  EXPECT_THAT(server->recorded().at(0).head, HasSubstr("?token=abc123"));
+  EXPECT_EQ(source->identity().base_urls[0], server->base_url() + "/chat/completions");
+}
+
+TEST(Endpoint, SettingsAreCheckedAndNamesSuggested) {
+  const auto open = [](BackendConfig config) {
+    return std::string((*FindBackend("endpoint"))->open(config).status().message());
+  };
+  EXPECT_THAT(open(ConfigFor({"http://h/v1"}, Json::MakeObject({{"timeot", 3}}))),
+              HasSubstr("did you mean 'timeout'"));
+  EXPECT_THAT(open(ConfigFor({"http://h/v1"}, Json::MakeObject({{"timeout", "soon"}}))),
+              HasSubstr("expected seconds above 0, found 'soon'"));
+  EXPECT_THAT(open(ConfigFor({"localhost:8000"})), HasSubstr("http://HOST:PORT"));
+  EXPECT_THAT(open(ConfigFor({"ftp://user:secret@h"})), testing::Not(HasSubstr("secret")));
+  BackendConfig no_key = ConfigFor({"http://h/v1"});
+  no_key.api_key_env = "ASSAY_NO_SUCH_VARIABLE";
+  EXPECT_THAT(open(no_key), HasSubstr("not set"));
+}
+
+TEST(Endpoint, ABaseUrlMayEndInMostWays) {
+  for (const std::string end :
+       {"", "/", "/v1", "/v1/", "/v1/chat/completions", "/v1/completions"}) {
+    const auto source = OpenOrFail(ConfigFor({"http://host:8000" + end}));
+    EXPECT_EQ(source->identity().base_urls[0], "http://host:8000/v1/chat/completions") << end;
+  }
+  const auto deep = OpenOrFail(ConfigFor({"https://host/openai/v2?version=3"}));
+  EXPECT_EQ(deep->identity().endpoint, "/openai/v2/chat/completions");
+}
+
+TEST(Endpoint, AFieldThatIsOursCannotBePassedThrough) {
+  const auto server = StartOrFail({});
+  CompletionRequest request = MakeRequest(1, 1);
+  request.sampling.extra = Json::MakeObject({{"n", 3}});
+  const Landed landed = Complete(*OpenOrFail(ConfigFor({server->base_url()})), {request});
+  EXPECT_EQ(landed.status.code(), absl::StatusCode::kInvalidArgument);
 }
 
 }  // namespace

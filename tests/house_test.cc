@@ -129,6 +129,8 @@ std::optional<std::string> OpeningFinding(const std::string& file, std::string_v
   std::string sentence;
   for (const std::string_view line : SplitLines(text)) {
     if (sentence.empty() && line.starts_with("#!")) continue;
+    // Python's way to say it: a docstring.
+    if (sentence.empty() && !code && line.starts_with("\"\"\"")) sentence = line.substr(3);
     if (!line.starts_with(mark)) break;
     sentence += std::string(line.substr(mark.size())) + " ";
   }
@@ -186,6 +188,8 @@ TEST(HouseRules, ALibraryHasOneHome) {
 TEST(HouseRules, AFileOpensWithASentence) {
   EXPECT_EQ(OpeningFinding("a.cc", "// The only file that speaks SQLite.\n"), std::nullopt);
   EXPECT_EQ(OpeningFinding("scripts/a", "#!/bin/sh\n# Does all\n# that is wanted.\n"),
+            std::nullopt);
+  EXPECT_EQ(OpeningFinding("a.py", "#!/usr/bin/env python3\n\"\"\"Makes the replies.\"\"\"\n"),
             std::nullopt);
   for (const std::string_view text :
        {"", "#include <string>\n", "\n// A sentence that comes too late.\n", "// a.cc\n",

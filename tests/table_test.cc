@@ -78,6 +78,28 @@ TEST(Terminal, NoColoursInAFile) {
   EXPECT_EQ(Paint({.color = true}, Ink::kRed, "x"), "\033[31mx\033[0m");
 }
 
+TEST(Numbers, DigitsFollowTheError) {
+  // 13 of 20: sqrt(.65 * .35 / 19) = 0.10943; Wilson (1927): [0.43290, 0.81881].
+  const Estimate few = ProportionEstimate(13, 20);
+  EXPECT_EQ(FormatValue(few, Unit::kShare), "65.0 ± 10.9");
+  EXPECT_EQ(FormatInterval(few, Unit::kShare), "[43.3, 81.9]");
+  // 6500 of 10000: error 0.00477, so one more decimal.
+  const Estimate many = ProportionEstimate(6500, 10000);
+  EXPECT_EQ(FormatValue(many, Unit::kShare), "65.00 ± 0.48");
+  EXPECT_EQ(FormatInterval(many, Unit::kShare), "[64.06, 65.93]");
+}
+
+TEST(Numbers, DifferencesCarryTheirSign) {
+  std::vector<PairedDifference> differences(40, PairedDifference{0.0, -1});
+  for (int i = 0; i < 4; ++i) differences[i].difference = 1;
+  const Estimate gain = DifferenceEstimate(differences, 80);
+  EXPECT_THAT(FormatValue(gain, Unit::kDifferenceOfShares), testing::StartsWith("+10.0 ± "));
+  EXPECT_THAT(FormatInterval(gain, Unit::kDifferenceOfShares), testing::StartsWith("[+"));
+  for (int i = 0; i < 4; ++i) differences[i].difference = i % 2 == 0 ? 1 : -1;
+  const Estimate none = DifferenceEstimate(differences, 80);
+  EXPECT_THAT(FormatValue(none, Unit::kDifferenceOfShares), testing::StartsWith("0.0 ± "));
+}
+
 TEST(Numbers, PValuesAndPercents) {
   EXPECT_EQ(FormatP(0.00004), "<0.0001");
   EXPECT_EQ(FormatP(0.00314), "0.0031");

@@ -79,3 +79,4 @@ void assay_flint_cleanup(void);
 
 #ifdef __cplusplus
 }
+#endif

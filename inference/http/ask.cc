@@ -7,7 +7,7 @@
 #include "harness/json.h"
 #include "harness/reasoning.h"
 #include "harness/status.h"
-#include "harness/text.h"
+#include "inference/tokens.h"
 
 namespace assay::http {
 namespace {
@@ -80,19 +80,9 @@ bool OpensThinking(std::string_view prefix) {
   return close == prefix.npos || close < open;
 }
 
-// Four ASCII characters a token, and about 0.7 of one for any other character: within a third for
-// English and Chinese.
-int64_t EstimatedTokens(std::string_view text) {
-  const size_t characters = CountCodePoints(text);
-  const auto ascii = static_cast<size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0x80) == 0; }));
-  return static_cast<int64_t>(static_cast<double>(ascii) / 4 +
-                              static_cast<double>(characters - ascii) * 0.7 + 0.999);
-}
-
 int64_t EstimatedPromptTokens(const Prompt& prompt) {
-  int64_t tokens = EstimatedTokens(prompt.reply_prefix);
-  for (const Message& message : prompt.messages) tokens += EstimatedTokens(message.text);
+  int64_t tokens = EstimateTokens(prompt.reply_prefix);
+  for (const Message& message : prompt.messages) tokens += EstimateTokens(message.text);
   return tokens;
 }
 
@@ -104,8 +94,8 @@ TokenCounts CountTokens(const Ask& ask, const Reply& reply, const Completion& co
   counts.prompt = usage.prompt.value_or(-1);
   if (counts.prompt < 0) counts.prompt = EstimatedPromptTokens(ask.request.prompt);
   if (!usage.completion || reply.choices.size() > 1) {
-    counts.reasoning = EstimatedTokens(completion.reasoning);
-    counts.answer = EstimatedTokens(completion.answer);
+    counts.reasoning = EstimateTokens(completion.reasoning);
+    counts.answer = EstimateTokens(completion.answer);
     return counts;
   }
   counts.source = TokenSource::kMeasured;

@@ -124,6 +124,7 @@ class Asker final : public CompletionSource {
   std::unordered_map<uint64_t, Job> flying_;
   uint64_t next_tag_ = 1;
   bool exhausted_ = false;  // `next` gave nothing more
+  bool full_ = false;       // as much is in flight as the pacer allows
   HonoursN honours_n_ = HonoursN::kUnknown;
   bool stream_usage_ = true;
   int64_t delivered_ = 0;
@@ -180,6 +181,7 @@ absl::Status Asker::Run(const CompletionFlow& flow) {
     status = Fill();
     if (!status.ok() || (exhausted_ && ready_.empty() && waiting_.empty() && flying_.empty()))
       break;
+    full_ = client_->in_flight() >= pacer_->limit();
     client_->Wait(TimeToWait(), &outcomes);
     for (size_t i = 0; i < outcomes.size() && status.ok(); ++i) {
       status = Handle(std::move(outcomes[i]));
@@ -383,7 +385,7 @@ void Asker::HandleOk(Job job, Outcome outcome) {
 
 void Asker::Deliver(Job job, Reply reply, const Outcome& outcome) {
   ++delivered_;
-  pacer_->Succeeded(client_->in_flight() + 1 >= pacer_->limit());
+  pacer_->Succeeded(full_);
   if (reply.repaired) ++flow_->counters->repaired_replies;
   if (!reply.model.empty()) {
     const std::lock_guard lock(mutex_);

@@ -30,7 +30,7 @@ std::string_view KindAt(char first) {
     case '\0':
       return "the end";
     default:
-      return "a number";
+      return first == '-' || (first >= '0' && first <= '9') ? "a number" : "no value";
   }
 }
 
@@ -162,6 +162,7 @@ absl::Status ReadReply(Scanner* scanner, Reply* reply, bool* has_choices, OnChoi
   while (scanner->NextMember(&name)) {
     const char kind = scanner->Peek();
     if (name == "choices" && kind == '[') {
+      if (*has_choices) return InvalidArgument("field 'choices': expected one, found two");
       *has_choices = true;
       scanner->BeginArray();
       while (scanner->NextElement()) {
@@ -282,8 +283,11 @@ absl::Status EventReader::Event(std::string_view json) {
         if (choices_.size() <= index) choices_.resize(index + 1);
         Building& building = choices_[index];
         building.choice.index = static_cast<int>(read.index);
-        if (read.said.content) building.choice.content += *read.said.content;
-        if (read.said.refusal) building.choice.content += *read.said.refusal;
+        for (const auto* text : {&read.said.content, &read.said.refusal}) {
+          if (!*text) continue;
+          building.said = true;
+          building.choice.content += **text;
+        }
         if (read.said.reasoning) {
           if (!building.choice.reasoning) building.choice.reasoning.emplace();
           *building.choice.reasoning += *read.said.reasoning;
@@ -311,6 +315,11 @@ absl::StatusOr<Reply> EventReader::Finish() {
     if (!building.finished) {
       return Unavailable("stream: it ended before choice %d had a finish_reason",
                          building.choice.index);
+    }
+    const bool thought = building.choice.reasoning && !building.choice.reasoning->empty();
+    if (!building.said && !thought && building.choice.finish != "length") {
+      return InvalidArgument("stream: choice %d: expected content, found none",
+                             building.choice.index);
     }
     reply_.choices.push_back(std::move(building.choice));
   }

@@ -52,6 +52,7 @@ class EventReader {
   struct Building {
     ReplyChoice choice;
     bool finished = false;
+    bool said = false;  // content came, were it empty
   };
 
   absl::Status Line(std::string_view line);

@@ -1,15 +1,16 @@
 // The metric `pass@1`: the mean over samples, then over problems.
 #include "harness/metric.h"
-#include "harness/status.h"
 
 namespace assay {
 
 Metric PassAt1Metric() {
   Metric metric;
   metric.name = "pass@1";
-  metric.compute = [](const MetricInput&,
-                      const std::string&) -> absl::StatusOr<std::vector<NamedEstimate>> {
-    return absl::UnimplementedError("pass@1");
+  metric.about =
+      "mean score over samples, then over problems; truncated, missing an answer and undecided "
+      "count 0";
+  metric.compute = [](const MetricInput& input, const std::string&) {
+    return OneMean("pass@1", MeansOverSamples(input, EarnedScore));
   };
   return metric;
 }

@@ -355,8 +355,12 @@ absl::StatusOr<std::vector<Reply>> ReplyBook::Replies(const Request& request, in
   std::vector<Reply> replies;
   for (int choice = 0; choice < choices; ++choice) {
     const uint64_t draw = DrawNumber(request, choice, arrival);
-    replies.push_back(entry != nullptr ? Recorded(*entry, draw) : MadeUp(request, draw));
-    HonourLimits(options_, request, &replies.back());
+    if (entry != nullptr) {
+      replies.push_back(Recorded(*entry, draw));  // as it was, whatever is asked for now
+    } else {
+      replies.push_back(MadeUp(request, draw));
+      HonourLimits(options_, request, &replies.back());
+    }
   }
   return replies;
 }

@@ -422,9 +422,10 @@ std::optional<std::string> MockServer::Loop::Refusal(const HttpRequest& http,
   if (options_.always_status != 0) {
     return ErrorResponse(options_.always_status, "this server answers nothing else");
   }
-  if (!options_.require_key.empty() &&
-      HeaderValue(http.head, "Authorization") != "Bearer " + options_.require_key) {
-    return ErrorResponse(401, "Incorrect API key provided");
+  const std::string_view authorization = HeaderValue(http.head, "Authorization");
+  if (!options_.require_key.empty() && authorization != "Bearer " + options_.require_key) {
+    // Some servers do repeat the key that they were shown.
+    return ErrorResponse(401, absl::StrFormat("Incorrect API key provided: %s", authorization));
   }
   if (options_.strict_model && request.model != options_.model) {
     return ErrorResponse(404, absl::StrFormat("The model '%s' does not exist", request.model));

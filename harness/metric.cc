@@ -1,0 +1,124 @@
+// What metrics share: means over problems, and names such as "pass@8".
+#include "harness/metric.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "harness/status.h"
+#include "harness/text.h"
+
+namespace assay {
+namespace {
+
+// Numbers for cluster names. Below 0: a problem by itself.
+class ClusterNumbers {
+ public:
+  int Of(const ProblemOutcomes& problem) {
+    if (problem.cluster.empty()) return -1;
+    return numbers_.try_emplace(problem.cluster, static_cast<int>(numbers_.size())).first->second;
+  }
+
+ private:
+  std::map<std::string, int> numbers_;
+};
+
+}  // namespace
+
+double EarnedScore(const SampleOutcome& sample) {
+  return sample.outcome == Outcome::kUndecided ? 0 : sample.score;
+}
+
+std::vector<ProblemMean> MeansOverSamples(
+    const MetricInput& input, const std::function<double(const SampleOutcome&)>& value) {
+  std::vector<ProblemMean> means;
+  means.reserve(input.problems.size());
+  ClusterNumbers clusters;
+  std::vector<double> values;
+  for (const ProblemOutcomes& problem : input.problems) {
+    if (problem.samples.empty()) continue;
+    values.clear();
+    for (const SampleOutcome& sample : problem.samples) values.push_back(value(sample));
+    means.push_back(MeanOfSamples(values, clusters.Of(problem)));
+  }
+  return means;
+}
+
+std::vector<ProblemMean> ValuesOfProblems(
+    const MetricInput& input, const std::function<double(const ProblemOutcomes&)>& value) {
+  std::vector<ProblemMean> values;
+  values.reserve(input.problems.size());
+  ClusterNumbers clusters;
+  for (const ProblemOutcomes& problem : input.problems) {
+    if (problem.samples.empty()) continue;
+    values.push_back(
+        {value(problem), 0, static_cast<int64_t>(problem.samples.size()), clusters.Of(problem)});
+  }
+  return values;
+}
+
+std::vector<RatioTerm> RatioTerms(const MetricInput& input,
+                                  const std::function<double(const SampleOutcome&)>& numerator,
+                                  const std::function<double(const SampleOutcome&)>& denominator) {
+  std::vector<RatioTerm> terms;
+  ClusterNumbers clusters;
+  for (const ProblemOutcomes& problem : input.problems) {
+    RatioTerm term;
+    term.cluster = clusters.Of(problem);
+    for (const SampleOutcome& sample : problem.samples) {
+      term.numerator += numerator(sample);
+      term.denominator += denominator(sample);
+    }
+    terms.push_back(term);
+  }
+  return terms;
+}
+
+absl::StatusOr<std::vector<NamedEstimate>> OneMean(std::string name,
+                                                   const std::vector<ProblemMean>& means) {
+  if (means.empty()) return FailedPrecondition("%s: no graded samples", name);
+  return std::vector<NamedEstimate>{{std::move(name), MeanEstimate(means)}};
+}
+
+absl::StatusOr<AskedMetric> ParseAsked(std::string_view asked) {
+  AskedMetric parsed;
+  const std::string name = ToLowerAscii(asked);
+  const size_t mark = name.find_first_of("@^");
+  if (mark == name.npos) return AskedMetric{name, std::nullopt, ""};
+  parsed.family = name.substr(0, mark + 1);
+  const size_t end = std::min(name.find('_', mark), name.size());
+  const std::string size = name.substr(mark + 1, end - mark - 1);
+  if (end < name.size()) parsed.rest = name.substr(end + 1);
+  if (size == "k") return parsed;
+  parsed.k = ParseInt(size);
+  if (!parsed.k || *parsed.k < 1) {
+    return InvalidArgument("metric '%s': '%s' should be a positive number of samples, or k", asked,
+                           size);
+  }
+  return parsed;
+}
+
+absl::StatusOr<std::vector<int64_t>> SubsetSizes(const MetricInput& input,
+                                                 const AskedMetric& asked) {
+  if (!asked.rest.empty()) {
+    return InvalidArgument("metric '%s': nothing may follow the number of samples, found '_%s'",
+                           asked.family, asked.rest);
+  }
+  const ProblemOutcomes* fewest = nullptr;
+  for (const ProblemOutcomes& problem : input.problems) {
+    if (problem.samples.empty()) continue;
+    if (fewest == nullptr || problem.samples.size() < fewest->samples.size()) fewest = &problem;
+  }
+  if (fewest == nullptr) return FailedPrecondition("%sk: no graded samples", asked.family);
+  const auto most = static_cast<int64_t>(fewest->samples.size());
+  if (asked.k && *asked.k > most) {
+    return FailedPrecondition("%s%d: problem '%s' has %d graded samples", asked.family, *asked.k,
+                              fewest->id, most);
+  }
+  if (asked.k) return std::vector<int64_t>{*asked.k};
+  std::vector<int64_t> sizes;
+  for (int64_t k = 1; k <= most; k *= 2) sizes.push_back(k);
+  return sizes;
+}
+
+}  // namespace assay

@@ -1,0 +1,57 @@
+// Fuzzes the reader of server replies: it is total, agrees with the general JSON reader on what is
+// JSON, and reads a stream the same in whatever pieces it comes.
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "harness/json.h"
+#include "harness/status.h"
+#include "harness/text.h"
+#include "inference/http/reply.h"
+#include "inference/http/scanner.h"
+
+namespace {
+
+using assay::http::EventReader;
+using assay::http::Scanner;
+
+// Half surrogate pairs and deep nesting are where the two readers differ on purpose.
+void CompareReaders(std::string_view text) {
+  if (assay::FirstInvalidUtf8(text) || assay::Contains(text, "\\u")) return;
+  Scanner scanner(text);
+  scanner.Skip();
+  const bool fast = scanner.Finish().ok();
+  const bool general = assay::ParseJson(text).ok();
+  // Numbers beyond a double's range are JSON, but not for the general reader.
+  if (fast && !general && text.find_first_of("eE0123456789") != text.npos) return;
+  CHECK(fast == general);
+}
+
+std::string ReadStream(std::string_view bytes, size_t step) {
+  EventReader reader;
+  for (size_t at = 0; at < bytes.size(); at += step) (void)reader.Feed(bytes.substr(at, step));
+  const auto reply = reader.Finish();
+  if (!reply.ok()) return reply.status().ToString();
+  std::string text;
+  for (const auto& choice : reply->choices) {
+    CHECK(!assay::FirstInvalidUtf8(choice.content));
+    text += choice.content + "|" + choice.reasoning.value_or("-") + "|" + choice.finish + "\n";
+  }
+  return text;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  CompareReaders(text);
+  if (const auto reply = assay::http::ParseReply(text); reply.ok()) {
+    CHECK(!reply->choices.empty());
+    for (const auto& choice : reply->choices) CHECK(!assay::FirstInvalidUtf8(choice.content));
+  }
+  CHECK(ReadStream(text, text.size() + 1) == ReadStream(text, 3));
+  CHECK(!assay::FirstInvalidUtf8(assay::http::ErrorMessage(text)));
+  (void)assay::http::ErrorCode(text);
+  return 0;
+}
