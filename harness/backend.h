@@ -94,6 +94,9 @@ struct Backend {
   std::function<bool(const BackendConfig& config)> claims;
   std::function<absl::StatusOr<std::unique_ptr<CompletionSource>>(const BackendConfig& config)>
       open;
+  // What `assay doctor` shows of it: an array of objects, one for each server (inference/http/
+  // probe.h). May be empty: there is nothing to ask.
+  std::function<absl::StatusOr<Json>(const BackendConfig& config)> probe;
 };
 
 }  // namespace assay

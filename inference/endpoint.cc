@@ -5,6 +5,7 @@
 #include "harness/backend.h"
 #include "harness/status.h"
 #include "inference/http/asker.h"
+#include "inference/http/probe.h"
 #include "inference/http/settings.h"
 
 namespace assay {
@@ -24,6 +25,11 @@ absl::StatusOr<std::unique_ptr<CompletionSource>> Open(const BackendConfig& conf
   return http::MakeAsker(std::move(settings), config);
 }
 
+absl::StatusOr<Json> Probe(const BackendConfig& config) {
+  ASSIGN_OR_RETURN(const http::Settings settings, http::ReadSettings(config));
+  return http::ProbeEndpoint(settings);
+}
+
 }  // namespace
 
 Backend EndpointBackend() {
@@ -33,6 +39,7 @@ Backend EndpointBackend() {
   backend.options = http::OptionNames();
   backend.claims = Claims;
   backend.open = Open;
+  backend.probe = Probe;
   return backend;
 }
 

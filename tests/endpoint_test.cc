@@ -794,5 +794,58 @@ TEST(Endpoint, AFieldThatIsOursCannotBePassedThrough) {
   EXPECT_EQ(landed.status.code(), absl::StatusCode::kInvalidArgument);
 }
 
+// What the probe must find of each personality.
+TEST(Probe, TellsWhatTheServerHonours) {
+  const auto probe = [](const mock_server::Options& options) {
+    const auto server = StartOrFail(options);
+    absl::StatusOr<Json> found = (*FindBackend("endpoint"))->probe(ConfigFor({server->base_url()}));
+    EXPECT_OK(found);
+    return found.ok() ? found->AsArray().at(0) : Json();
+  };
+  const Json good = probe({});
+  for (const char* name : {"reachable", "model_listed", "usage", "streams", "honours_n",
+                           "honours_seed", "honours_stop", "honours_max_tokens"}) {
+    EXPECT_EQ(good.FindBool(name), true) << name << " in " << good.Dump();
+  }
+  EXPECT_EQ(good.FindString("reasoning"), "none");
+  mock_server::Options options;
+  options.usage = false;
+  options.n = mock_server::Honours::kNo;
+  options.streams = false;
+  options.honours_seed = options.honours_stop = options.honours_max_tokens = false;
+  options.model = "other";
+  const Json bad = probe(options);
+  for (const char* name : {"model_listed", "usage", "streams", "honours_n", "honours_seed",
+                           "honours_stop", "honours_max_tokens"}) {
+    EXPECT_EQ(bad.FindBool(name), false) << name << " in " << bad.Dump();
+  }
+  options = {};
+  options.n = mock_server::Honours::kRefuses;
+  EXPECT_EQ(probe(options).FindBool("honours_n"), false);
+  for (const auto& [form, name] :
+       {std::pair{mock_server::ReasoningForm::kTags, "tags"},
+        std::pair{mock_server::ReasoningForm::kField, "field"},
+        std::pair{mock_server::ReasoningForm::kCloseOnly, "close_only"}}) {
+    options = {};
+    options.reasoning = form;
+    EXPECT_EQ(probe(options).FindString("reasoning"), name);
+  }
+}
+
+TEST(Probe, SaysWhyAServerIsOfNoUse) {
+  auto gone = StartOrFail({});
+  const std::string url = gone->base_url();
+  gone.reset();
+  mock_server::Options options;
+  options.require_key = "something";
+  const auto locked = StartOrFail(options);
+  ASSERT_OK_AND_ASSIGN(const Json found,
+                       (*FindBackend("endpoint"))->probe(ConfigFor({url, locked->base_url()})));
+  EXPECT_EQ(found.AsArray()[0].FindBool("reachable"), false);
+  EXPECT_THAT(found.AsArray()[0].FindString("error").value_or(""), HasSubstr(url));
+  EXPECT_EQ(found.AsArray()[1].FindBool("reachable"), false);
+  EXPECT_THAT(found.AsArray()[1].FindString("error").value_or(""), HasSubstr("401"));
+}
+
 }  // namespace
 }  // namespace assay
