@@ -13,6 +13,7 @@
 
 #include "harness/build_info.h"
 #include "harness/compress.h"
+#include "harness/process.h"
 #include "harness/registry.h"
 #include "harness/status.h"
 #include "harness/text.h"
@@ -412,4 +413,7 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace assay
 
-int main(int argc, char** argv) { return assay::Main(argc, argv); }
+int main(int argc, char** argv) {
+  assay::SetWorkerProgram("/proc/self/exe");  // this program has the command `grade-worker`
+  return assay::Main(argc, argv);
+}

@@ -33,6 +33,9 @@ struct Grader {
   std::vector<std::string> options;  // names that `bind` knows, for checks and suggestions
   bool reads_whole_completion =
       false;  // grades the text itself, with no extracted answer (instructions, judge)
+  // What a worker process of this grader does with one request (`assay grade-worker NAME`,
+  // harness/process.h); empty where the grader works in the process itself.
+  std::function<std::string(std::string_view request)> work;
   // `options` is an object or null; a wrong value is an error that names it.
   std::function<absl::StatusOr<BoundGrader>(const Json& options)> bind;
 };

@@ -1,0 +1,117 @@
+// `assay verify` as people and scripts call it: one pair, whole replies, files of pairs, wrong use.
+#include "harness/text.h"
+#include "tests/testing.h"
+
+namespace assay {
+namespace {
+
+using testing::HasSubstr;
+using testing_support::ProgramEnd;
+using testing_support::RunAssay;
+using testing_support::TemporaryDirectory;
+using testing_support::WriteWholeFile;
+
+Json Verified(std::vector<std::string> words) {
+  words.insert(words.begin(), "verify");
+  words.insert(words.begin() + 1, "--json");
+  const ProgramEnd end = RunAssay(words);
+  EXPECT_EQ(end.status, 0) << end.err;
+  const absl::StatusOr<Json> json = ParseJson(Trim(end.out));
+  EXPECT_TRUE(json.ok()) << end.out;
+  return json.ok() ? *json : Json();
+}
+
+TEST(Verify, OnePairIsJudgedWithItsReason) {
+  const ProgramEnd end = RunAssay({"verify", "\\frac{1}{2}", "0.5"});
+  EXPECT_EQ(end.status, 0);
+  EXPECT_THAT(end.out, HasSubstr("verdict    correct (score 1)"));
+  EXPECT_THAT(end.out, HasSubstr("1/2 = 1/2"));
+  const Json wrong = Verified({"5", "6"});
+  EXPECT_EQ(wrong.FindString("verdict"), "incorrect");
+  EXPECT_EQ(wrong.FindNumber("score"), 0);
+  EXPECT_EQ(wrong.FindString("tier"), "number");
+  EXPECT_EQ(wrong.FindString("grader"), "math");
+  EXPECT_EQ(Verified({"5", "x^2"}).FindString("verdict"), "undecided");
+  EXPECT_EQ(Verified({"--", "-5", "-5.0"}).FindString("verdict"), "correct");
+  EXPECT_EQ(Verified({"5", ""}).FindString("verdict"), "undecided");
+}
+
+TEST(Verify, AWholeReplyIsSplitAndSearched) {
+  const std::vector<std::string> reply = {"--extractor", "boxed", "42"};
+  const auto judged = [&](std::string text) {
+    std::vector<std::string> words = reply;
+    words.push_back(std::move(text));
+    return Verified(words);
+  };
+  const Json found = judged("<think>\\boxed{41}</think>so \\boxed{42}");
+  EXPECT_EQ(found.FindString("verdict"), "correct");
+  EXPECT_EQ(found.FindString("answer"), "42");
+  EXPECT_EQ(found.FindString("rule"), "boxed");
+  EXPECT_EQ(judged("<think>so \\boxed{42}").FindString("verdict"), "truncated");
+  EXPECT_EQ(judged("I do not know").FindString("verdict"), "no_answer");
+  const Json letter = Verified(
+      {"--grader", "choice", "--extractor", "letter", "--choices", "ham; eggs", "B", "Answer: (b)"});
+  EXPECT_EQ(letter.FindString("verdict"), "correct");
+}
+
+TEST(Verify, AFileOfPairsGivesALineForEach) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.Path("pairs.jsonl");
+  WriteWholeFile(
+      path,
+      "{\"id\": \"a\", \"gold\": \"1/2\", \"pred\": \"0.5\", \"expected\": true}\n"
+      "{\"gold\": 42, \"raw\": \"<think>\\\\boxed{41}</think>\\\\boxed{42}\", \"expected\": true}\n"
+      "{\"id\": \"c\", \"gold\": \"1\", \"pred_parts\": [[\"9\", 70000]], \"expected\": false}\n"
+      "{\"id\": \"d\", \"gold\": \"1\", \"pred\": \"2\", \"expected\": true}\n");
+  const ProgramEnd end = RunAssay({"verify", "--pairs", path});
+  EXPECT_EQ(end.status, 0) << end.err;
+  std::vector<Json> lines;
+  for (const std::string_view line : SplitLines(end.out)) lines.push_back(*ParseJson(line));
+  ASSERT_EQ(lines.size(), 4u);
+  EXPECT_EQ(lines[0].FindString("id"), "a");
+  EXPECT_EQ(lines[0].FindString("verdict"), "correct");
+  EXPECT_GE(*lines[0].FindNumber("microseconds"), 0);
+  EXPECT_EQ(lines[1].FindString("id"), "2");
+  EXPECT_EQ(lines[1].FindString("verdict"), "correct");
+  EXPECT_EQ(lines[2].FindString("verdict"), "undecided");
+  EXPECT_EQ(lines[3].FindString("verdict"), "incorrect");
+  EXPECT_THAT(end.err, HasSubstr("4 pairs: 2 correct, 1 undecided"));
+  EXPECT_THAT(end.err, HasSubstr("against 'expected': 2 right, 1 wrong, 1 undecided"));
+}
+
+TEST(Verify, WhatIsWrongIsNamed) {
+  EXPECT_EQ(RunAssay({"verify"}).status, 2);
+  EXPECT_EQ(RunAssay({"verify", "5"}).status, 2);
+  EXPECT_EQ(RunAssay({"verify", "5", "6", "7"}).status, 2);
+  EXPECT_EQ(RunAssay({"verify", "5", "6", "--pairs", "x.jsonl"}).status, 2);
+  EXPECT_THAT(RunAssay({"verify", "5", "6", "--grader", "mth"}).err,
+              HasSubstr("unknown grader 'mth'; did you mean 'math'?"));
+  EXPECT_THAT(RunAssay({"verify", "5", "6", "--options", "{"}).err, HasSubstr("--options"));
+  EXPECT_EQ(RunAssay({"verify", "--pairs", "/no/such.jsonl"}).status, 1);
+  const TemporaryDirectory directory;
+  const std::string path = directory.Path("pairs.jsonl");
+  const auto error = [&](std::string_view row) {
+    WriteWholeFile(path, row);
+    const ProgramEnd end = RunAssay({"verify", "--pairs", path});
+    EXPECT_EQ(end.status, 1);
+    return end.err;
+  };
+  EXPECT_THAT(error("{\"gold\": \"1\"}\n"), HasSubstr("pairs.jsonl:1: no field 'pred'"));
+  EXPECT_THAT(error("{\"gold\": \"1\", \"pred\": \"1\"}\n{\"pred\": \"1\"}\n"),
+              HasSubstr("pairs.jsonl:2: no field 'gold'"));
+  EXPECT_THAT(error("{\"gold\": \"1\", \"pred\": []}\n"),
+              HasSubstr("field 'pred': expected a string, found array"));
+  EXPECT_THAT(error("{\"gold\": \"1\", \"pred_parts\": [[\"9\", 9000000000000000000]]}\n"),
+              HasSubstr("field 'pred_parts': expected a list of [text, times], 64 MB in all"));
+}
+
+// The internal command is there for worker pools, and says so to people.
+TEST(Verify, TheWorkerCommandRefusesWhatHasNoWorker) {
+  const ProgramEnd exact = RunAssay({"grade-worker", "exact"});
+  EXPECT_EQ(exact.status, 1);
+  EXPECT_THAT(exact.err, HasSubstr("the grader 'exact' works in the process itself"));
+  EXPECT_THAT(RunAssay({"grade-worker", "mth"}).err, HasSubstr("did you mean 'math'?"));
+}
+
+}  // namespace
+}  // namespace assay
