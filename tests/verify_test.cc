@@ -49,8 +49,8 @@ TEST(Verify, AWholeReplyIsSplitAndSearched) {
   EXPECT_EQ(found.FindString("rule"), "boxed");
   EXPECT_EQ(judged("<think>so \\boxed{42}").FindString("verdict"), "truncated");
   EXPECT_EQ(judged("I do not know").FindString("verdict"), "no_answer");
-  const Json letter = Verified(
-      {"--grader", "choice", "--extractor", "letter", "--choices", "ham; eggs", "B", "Answer: (b)"});
+  const Json letter = Verified({"--grader", "choice", "--extractor", "letter", "--choices",
+                                "ham; eggs", "B", "Answer: (b)"});
   EXPECT_EQ(letter.FindString("verdict"), "correct");
 }
 
