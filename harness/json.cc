@@ -262,6 +262,11 @@ Json::Members& Json::AsMembers() {
   return std::get<Object>(value_).members;
 }
 
+const std::string* Json::NumberText() const {
+  const Real* real = std::get_if<Real>(&value_);
+  return real != nullptr && !real->text.empty() ? &real->text : nullptr;
+}
+
 std::string Json::ToText() const {
   switch (kind()) {
     case Kind::kString:

@@ -62,6 +62,9 @@ class Json {
   const Members& AsMembers() const;
   Members& AsMembers();
 
+  // The text that a number was read from, or nullptr where it was not read (or is an int64).
+  const std::string* NumberText() const;
+
   // A string as it is, a number as it was written, true/false; anything else as JSON text.
   std::string ToText() const;
 
