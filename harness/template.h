@@ -18,10 +18,11 @@
 namespace assay {
 
 struct TemplateLimits {
-  int64_t max_steps = 1'000'000;  // statements and expressions evaluated
+  int64_t max_steps = 1'000'000;  // statements and expressions evaluated, items and bytes walked
   size_t max_output_bytes = 64 << 20;
-  int max_depth = 100;           // of nested expressions, blocks and macro calls
-  int64_t now_unix_seconds = 0;  // what strftime_now formats (UTC); recorded by the caller
+  size_t max_memory_bytes = 256 << 20;  // for everything that the template builds on its way
+  int max_depth = 800;                  // of evaluation: expressions, blocks and macro calls
+  int64_t now_unix_seconds = 0;         // what strftime_now formats (UTC); recorded by the caller
 };
 
 // A parsed template. Immutable and cheap to copy; Render is thread-safe.
