@@ -287,10 +287,20 @@ class Interpreter {
       RETURN_IF_ERROR(Step(node.line));
       RETURN_IF_ERROR(Assign(*node.target.names, item, frame));
       ASSIGN_OR_RETURN(const Value keep, Evaluate(*node.condition, frame));
-      if (Truth(keep)) chosen.push_back(item);
+      if (Truth(keep)) chosen.push_back(Repacked(*node.target.names, frame));
     }
     const Value list = runtime_.NewList(chosen);
     return std::span<const Value>(list.items, list.size);
+  }
+
+  // Jinja2's filter hands on the names it unpacked, as a tuple.
+  Value Repacked(const Expression& target, Frame* frame) {
+    if (target.kind == Expression::Kind::kName) return Lookup(frame, target.symbol);
+    std::vector<Value> parts;
+    for (const Expression* child : target.children) {
+      parts.push_back(Repacked(*child, frame));
+    }
+    return runtime_.NewTuple(parts);
   }
 
   absl::Status Assign(const Expression& target, const Value& value, Frame* frame) {
@@ -345,6 +355,9 @@ class Interpreter {
   absl::Status ExecuteFilterBlock(const Statement& node, Frame* frame) {
     ASSIGN_OR_RETURN(const Value value, FilteredBody(node, frame));
     if (flow_ != Flow::kOn) return absl::OkStatus();
+    if (!value.is_string()) {
+      return InvalidArgument("a filter block must give str, not %s", TypeName(value));
+    }
     return WriteValue(value);
   }
 

@@ -193,6 +193,7 @@ absl::StatusOr<Value> Negate(const Value& value) {
   if (value.is_undefined()) return UndefinedError(value);
   if (value.is_integral()) return Integers(Operator::kSubtract, 0, value.as_integer());
   if (value.is(Kind::kReal)) return Value::Real(-value.real);
+  if (value.is(Kind::kBigInteger)) return Overflow();
   return InvalidArgument("bad operand type for unary -: '%s'", TypeName(value));
 }
 

@@ -13,6 +13,7 @@ namespace assay::jinja {
 namespace {
 
 using ValueOr = absl::StatusOr<Value>;
+using ValuesOr = absl::StatusOr<std::vector<Value>>;  // of a generator
 
 // soft_str: a string as it is (|safe stays safe), anything else as text.
 ValueOr Soft(Runtime& runtime, const Value& value) {
@@ -145,7 +146,7 @@ ValueOr Center(Runtime& runtime, const Value& input, const Bound& args) {
 
 ValueOr Truncate(Runtime& runtime, const Value& input, const Bound& args) {
   const std::optional<size_t> length = Length(input);
-  if (!input.is_string() || !length.has_value()) {
+  if (!length.has_value()) {
     return InvalidArgument("truncate needs a str, not %s", TypeName(input));
   }
   RETURN_IF_ERROR(runtime.ChargeBytes(input.size));
@@ -156,7 +157,12 @@ ValueOr Truncate(Runtime& runtime, const Value& input, const Bound& args) {
   const int64_t room = limit - static_cast<int64_t>(CodePoints(end));
   if (room < 0) return InvalidArgument("truncate: the length is less than that of its end mark");
   if (leeway < 0) return InvalidArgument("truncate: leeway is negative");
-  if (static_cast<int64_t>(*length) <= limit + leeway) return input;
+  int64_t most = 0;
+  if (__builtin_add_overflow(limit, leeway, &most)) most = INT64_MAX;
+  if (static_cast<int64_t>(*length) <= most) return input;
+  if (!input.is_string()) {
+    return InvalidArgument("truncate needs a str, not %s", TypeName(input));
+  }
   std::string_view kept = input.view_text();
   kept = kept.substr(0, OffsetOf(kept, static_cast<size_t>(room)));
   if (!args.flag(1)) kept = kept.substr(0, kept.rfind(' '));
@@ -431,6 +437,7 @@ ValueOr LengthOf(Runtime& runtime, const Value& input, const Bound&) {
 
 ValueOr First(Runtime& runtime, const Value& input, const Bound&) {
   if (Generator* generator = input.is(Kind::kGenerator) ? input.generator : nullptr) {
+    if (!generator->failure.empty()) return InvalidArgument("%s", generator->failure);
     if (generator->next == generator->items.size()) return Value::Undefined("first item");
     return generator->items[generator->next++];
   }
@@ -474,8 +481,11 @@ ValueOr Join(Runtime& runtime, const Value& input, const Bound& args) {
 }
 
 ValueOr ItemsOf(Runtime& runtime, const Value& input, const Bound&) {
-  if (input.is_undefined()) return runtime.NewGenerator({});
-  if (!input.is(Kind::kDict)) return InvalidArgument("can only get item pairs from a mapping");
+  if (input.is_undefined()) return runtime.NewGenerator(std::span<const Value>());
+  if (!input.is(Kind::kDict)) {
+    return runtime.NewGenerator(
+        ValuesOr(InvalidArgument("can only get item pairs from a mapping")));
+  }
   Value view = Value::Make(Kind::kView);
   view.view = runtime.arena().New(ViewObject{ViewObject::Side::kItems, input});
   ASSIGN_OR_RETURN(const std::span<const Value> items, Items(runtime, view));
@@ -491,10 +501,10 @@ ValueOr Reverse(Runtime& runtime, const Value& input, const Bound&) {
   const std::vector<Value> reversed(items.rbegin(), items.rend());
   // What Python can walk backwards gives an iterator, anything else a list.
   if (input.is(Kind::kGenerator)) return runtime.NewList(reversed);
-  return runtime.NewGenerator(reversed);
+  return runtime.NewGenerator(std::span<const Value>(reversed));
 }
 
-ValueOr Unique(Runtime& runtime, const Value& input, const Bound& args) {
+ValuesOr UniqueAll(Runtime& runtime, const Value& input, const Bound& args) {
   ASSIGN_OR_RETURN(const std::span<const Value> items, Items(runtime, input));
   std::vector<Entry> seen;
   std::vector<Value> kept;
@@ -508,7 +518,10 @@ ValueOr Unique(Runtime& runtime, const Value& input, const Bound& args) {
     RETURN_IF_ERROR(PutEntry(runtime, key, Value(), &seen));
     if (seen.size() > before) kept.push_back(item);
   }
-  return runtime.NewGenerator(kept);
+  return kept;
+}
+ValueOr Unique(Runtime& runtime, const Value& input, const Bound& args) {
+  return runtime.NewGenerator(UniqueAll(runtime, input, args));
 }
 
 struct Keyed {
@@ -603,7 +616,7 @@ ValueOr Max(Runtime& runtime, const Value& input, const Bound& args) {
   return Extreme(runtime, input, args, true);
 }
 
-ValueOr Batch(Runtime& runtime, const Value& input, const Bound& args) {
+ValuesOr BatchAll(Runtime& runtime, const Value& input, const Bound& args) {
   ASSIGN_OR_RETURN(const int64_t size, IntegerArgument(args[0], 0, "linecount"));
   ASSIGN_OR_RETURN(const std::span<const Value> items, Items(runtime, input));
   if (size < 1) return InvalidArgument("batch: a linecount of %d", size);
@@ -619,7 +632,10 @@ ValueOr Batch(Runtime& runtime, const Value& input, const Bound& args) {
     }
     batches.push_back(runtime.NewList(batch));
   }
-  return runtime.NewGenerator(batches);
+  return batches;
+}
+ValueOr Batch(Runtime& runtime, const Value& input, const Bound& args) {
+  return runtime.NewGenerator(BatchAll(runtime, input, args));
 }
 
 // ---- mapping and choosing ----
@@ -649,7 +665,7 @@ Arguments Rest(const Arguments& all, size_t skip) {
   return rest;
 }
 
-ValueOr MapAttribute(Runtime& runtime, std::span<const Value> items, const Arguments& all) {
+ValuesOr MapAttribute(Runtime& runtime, std::span<const Value> items, const Arguments& all) {
   const Value* path = nullptr;
   const Value* missing = nullptr;
   for (const auto& [name, value] : all.named) {
@@ -666,11 +682,11 @@ ValueOr MapAttribute(Runtime& runtime, std::span<const Value> items, const Argum
   for (const Value& item : items) {
     ASSIGN_OR_RETURN(mapped.emplace_back(), GetPath(runtime, item, *path, missing));
   }
-  return runtime.NewGenerator(mapped);
+  return mapped;
 }
 
-ValueOr Map(Runtime& runtime, const Value& input, const Bound& args) {
-  if (!Truth(input)) return runtime.NewGenerator({});
+ValuesOr MapAll(Runtime& runtime, const Value& input, const Bound& args) {
+  if (!Truth(input)) return std::vector<Value>();
   ASSIGN_OR_RETURN(const std::span<const Value> items, Items(runtime, input));
   const Arguments& all = *args.all;
   if (all.positional.empty()) return MapAttribute(runtime, items, all);
@@ -683,14 +699,17 @@ ValueOr Map(Runtime& runtime, const Value& input, const Bound& args) {
     RETURN_IF_ERROR(runtime.Charge(1));
     ASSIGN_OR_RETURN(mapped.emplace_back(), Call(runtime, *filter, item, rest));
   }
-  return runtime.NewGenerator(mapped);
+  return mapped;
+}
+ValueOr Map(Runtime& runtime, const Value& input, const Bound& args) {
+  return runtime.NewGenerator(MapAll(runtime, input, args));
 }
 
 enum class Subject { kItem, kAttribute };
 
-ValueOr Choose(Runtime& runtime, const Value& input, const Bound& args, Subject subject,
-               bool wanted) {
-  if (!Truth(input)) return runtime.NewGenerator({});
+ValuesOr Choose(Runtime& runtime, const Value& input, const Bound& args, Subject subject,
+                bool wanted) {
+  if (!Truth(input)) return std::vector<Value>();
   ASSIGN_OR_RETURN(const std::span<const Value> items, Items(runtime, input));
   const Arguments& all = *args.all;
   const size_t skip = subject == Subject::kAttribute ? 1 : 0;
@@ -716,20 +735,20 @@ ValueOr Choose(Runtime& runtime, const Value& input, const Bound& args, Subject 
     }
     if (Truth(tested) == wanted) chosen.push_back(item);
   }
-  return runtime.NewGenerator(chosen);
+  return chosen;
 }
 
 ValueOr Select(Runtime& runtime, const Value& input, const Bound& args) {
-  return Choose(runtime, input, args, Subject::kItem, true);
+  return runtime.NewGenerator(Choose(runtime, input, args, Subject::kItem, true));
 }
 ValueOr Reject(Runtime& runtime, const Value& input, const Bound& args) {
-  return Choose(runtime, input, args, Subject::kItem, false);
+  return runtime.NewGenerator(Choose(runtime, input, args, Subject::kItem, false));
 }
 ValueOr Selectattr(Runtime& runtime, const Value& input, const Bound& args) {
-  return Choose(runtime, input, args, Subject::kAttribute, true);
+  return runtime.NewGenerator(Choose(runtime, input, args, Subject::kAttribute, true));
 }
 ValueOr Rejectattr(Runtime& runtime, const Value& input, const Bound& args) {
-  return Choose(runtime, input, args, Subject::kAttribute, false);
+  return runtime.NewGenerator(Choose(runtime, input, args, Subject::kAttribute, false));
 }
 
 constexpr FunctionSpec kFilters[] = {

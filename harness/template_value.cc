@@ -391,6 +391,14 @@ Value Runtime::NewGenerator(std::span<const Value> items) {
   return result;
 }
 
+absl::StatusOr<Value> Runtime::NewGenerator(const absl::StatusOr<std::vector<Value>>& items) {
+  if (items.ok()) return NewGenerator(std::span<const Value>(*items));
+  if (absl::IsResourceExhausted(items.status())) return items.status();
+  Value result = NewGenerator(std::span<const Value>());
+  result.generator->failure = arena_.Copy(std::string(items.status().message()));
+  return result;
+}
+
 Value Runtime::NewDict(std::span<const Entry> entries) {
   Entry* copy = arena_.NewArray<Entry>(entries.size());
   std::copy(entries.begin(), entries.end(), copy);
@@ -508,6 +516,7 @@ absl::StatusOr<std::span<const Value>> Items(Runtime& runtime, const Value& valu
       return std::span<const Value>();
     case Kind::kGenerator: {
       Generator& generator = *value.generator;
+      if (!generator.failure.empty()) return InvalidArgument("%s", generator.failure);
       const std::span<const Value> rest = generator.items.subspan(generator.next);
       generator.next = generator.items.size();
       return rest;

@@ -127,6 +127,7 @@ struct ViewObject {
 struct Generator {
   std::span<const Value> items;
   size_t next = 0;
+  std::string_view failure;  // where not empty, walking it is this error
 };
 struct NamespaceObject {
   Entry* entries = nullptr;
@@ -190,6 +191,9 @@ class Runtime {
   Value NewList(std::span<const Value> items) { return Value::List(NewItems(items)); }
   Value NewTuple(std::span<const Value> items) { return Value::Tuple(NewItems(items)); }
   Value NewGenerator(std::span<const Value> items);
+  // Python runs a generator when it is walked: what went wrong in making it is an error only then.
+  // What ran out (steps, memory) is an error at once.
+  absl::StatusOr<Value> NewGenerator(const absl::StatusOr<std::vector<Value>>& items);
   Value NewDict(std::span<const Entry> entries);  // keys must be unique
 
  private:
