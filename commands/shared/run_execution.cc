@@ -1,0 +1,117 @@
+// Signals become a polite stop; results are read back from the store, never from memory.
+#include "commands/shared/run_execution.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+
+#include "commands/shared/progress.h"
+#include "harness/status.h"
+#include "reports/results.h"
+
+namespace assay {
+namespace {
+
+std::atomic<int> interrupts{0};
+
+extern "C" void OnInterrupt(int) {
+  if (interrupts.fetch_add(1) == 0) return;
+  _exit(130);  // asked twice: whatever was stored is committed
+}
+
+class InterruptGuard {
+ public:
+  InterruptGuard() {
+    struct sigaction action = {};
+    action.sa_handler = OnInterrupt;
+    sigaction(SIGINT, &action, &old_interrupt_);
+    sigaction(SIGTERM, &action, &old_terminate_);
+  }
+  ~InterruptGuard() {
+    sigaction(SIGINT, &old_interrupt_, nullptr);
+    sigaction(SIGTERM, &old_terminate_, nullptr);
+  }
+  InterruptGuard(const InterruptGuard&) = delete;
+  InterruptGuard& operator=(const InterruptGuard&) = delete;
+
+ private:
+  struct sigaction old_interrupt_ = {}, old_terminate_ = {};
+};
+
+std::string ResumeCommand(const std::string& run_id, const std::string& database) {
+  std::string command = "assay resume " + run_id;
+  if (database != "assay.db") command += " --db " + database;
+  return command;
+}
+
+void ExplainOutcome(const RunOutcome& outcome, const RunProgress& progress,
+                    const std::string& run_id, const std::string& database) {
+  if (!outcome.error.ok()) PrintError(outcome.error);
+  if (outcome.interrupted)
+    std::fprintf(stderr, "assay: stopped; everything that landed is stored\n");
+  if (progress.failed > 0) {
+    std::fprintf(
+        stderr,
+        "assay: %ld samples are missing: their requests failed (see `assay show %s --failures`)\n",
+        static_cast<long>(progress.failed.load()), run_id.c_str());
+  }
+  if (progress.ungraded > 0) {
+    std::fprintf(stderr,
+                 "assay: %ld samples are stored but not graded (%s); grade them: assay grade %s\n",
+                 static_cast<long>(progress.ungraded.load()), outcome.ungraded_because.c_str(),
+                 run_id.c_str());
+  }
+  if (!outcome.complete) {
+    std::fprintf(stderr, "assay: to fetch what is missing: %s\n",
+                 ResumeCommand(run_id, database).c_str());
+  }
+}
+
+}  // namespace
+
+int PrintError(const absl::Status& status) {
+  std::fprintf(stderr, "assay: %s\n", std::string(status.message()).c_str());
+  return 1;
+}
+
+std::string DefaultDatabase() {
+  const char* set = std::getenv("ASSAY_DB");
+  return set != nullptr && *set != '\0' ? set : "assay.db";
+}
+
+absl::Status PrintRunResults(Store& store, const std::string& run_id, const RunDisplay& display) {
+  ASSIGN_OR_RETURN(const RunSummary run, store.FindRun(run_id));
+  ASSIGN_OR_RETURN(const std::vector<TaskResult> results, LoadResults(store, run));
+  const Partial partial = display.allow_partial ? Partial::kLabelled : Partial::kRefuse;
+  const std::string text = display.json ? ResultsToJson(run, results, partial).Dump(2) + "\n"
+                                        : ResultTable(results, partial, TableForm::kTerminal);
+  std::fputs(text.c_str(), stdout);
+  return absl::OkStatus();
+}
+
+int ExecuteAndReport(const RunPlan& plan, CompletionSource& source, Store& store,
+                     std::unique_ptr<RunWriter> writer, RunManifest manifest,
+                     const std::string& database, const RunDisplay& display) {
+  RunProgress progress;
+  BackendCounters counters;
+  RunOutcome outcome;
+  {
+    const InterruptGuard guard;
+    std::unique_ptr<ProgressPrinter> printer;
+    if (!display.quiet) printer = std::make_unique<ProgressPrinter>(progress, counters);
+    PipelineOptions options;
+    options.interrupted = [] { return interrupts > 0; };
+    outcome = ExecuteRun(plan, source, store, *writer, &manifest, options, &counters, &progress);
+  }
+  writer.reset();
+  const absl::Status printed = PrintRunResults(store, manifest.id, display);
+  if (!printed.ok()) PrintError(printed);
+  ExplainOutcome(outcome, progress, manifest.id, database);
+  if (outcome.interrupted) return 130;
+  return outcome.complete && printed.ok() ? 0 : 1;
+}
+
+}  // namespace assay
