@@ -1,5 +1,7 @@
 // From a dataset's row to a problem: sources of text, the right choice and where it is shown, an id
 // that is the row's own.
+#include <re2/re2.h>
+
 #include <algorithm>
 
 #include "harness/hash.h"
@@ -7,7 +9,6 @@
 #include "harness/status.h"
 #include "harness/task_spec.h"
 #include "harness/text.h"
-#include "re2/re2.h"
 
 namespace assay {
 namespace {
