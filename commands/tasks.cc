@@ -1,0 +1,436 @@
+// `assay tasks`: what there is to run, what a task says, whether it is sound, and what it sends.
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <memory>
+
+#include "harness/command.h"
+#include "harness/keys.h"
+#include "harness/status.h"
+#include "harness/task.h"
+#include "harness/text.h"
+#include "harness/types.h"
+#include "reports/table.h"
+
+namespace assay {
+namespace {
+
+// Flags that every sub-command shares.
+struct Common {
+  std::vector<std::string> include_paths;
+  std::vector<std::string> data_dirs;
+  bool json = false;
+  uint64_t seed = 0;
+
+  SearchPath Path() const { return DefaultSearchPath(include_paths, data_dirs); }
+};
+
+struct Changes {
+  std::optional<int> num_fewshot;
+  std::optional<int> samples;
+  std::optional<std::string> system_instruction;
+  std::optional<std::string> reply_prefix;
+  std::optional<std::string> dataset_file;
+
+  TaskOverrides Overrides() const {
+    return {num_fewshot, system_instruction, samples, Json(), reply_prefix, dataset_file};
+  }
+};
+
+void DeclareCommon(CommandLine& line, Common& common) {
+  line.Option("--include-path", &common.include_paths, "directories with more task files");
+  line.Option("--data-dir", &common.data_dirs, "directories with dataset files");
+  line.Flag("--json", &common.json, "machine-readable output");
+}
+
+void DeclareChanges(CommandLine& line, Changes& changes) {
+  line.Option("--num-fewshot,-f", &changes.num_fewshot, "few-shot examples to show");
+  line.Option("--system-instruction", &changes.system_instruction, "system message to send");
+  line.Option("--reply-prefix", &changes.reply_prefix, "what the reply is forced to begin with");
+  line.Option("--dataset-file", &changes.dataset_file, "read this file instead of the task's");
+}
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "assay tasks: %s\n", std::string(status.message()).c_str());
+  return 1;
+}
+
+void Print(const Json& json) { std::cout << json.Dump(2) << "\n"; }
+
+// --- list ---
+
+int List(const Common& common) {
+  const absl::StatusOr<std::vector<TaskListing>> tasks = ListTasks(common.Path());
+  if (!tasks.ok()) return Fail(tasks.status());
+  if (common.json) {
+    Json list = Json::MakeArray();
+    for (const TaskListing& task : *tasks) {
+      list.Append(Json::MakeObject({{"name", task.name},
+                                    {"kind", task.is_suite ? "suite" : "task"},
+                                    {"about", task.about},
+                                    {"path", task.path}}));
+    }
+    Print(list);
+    return 0;
+  }
+  Table table{{{"name"}, {"kind"}, {"about"}}, {}};
+  for (const TaskListing& task : *tasks) {
+    table.AddRow({task.name, task.is_suite ? "suite" : "task", task.about});
+  }
+  std::cout << RenderTable(table, TableForm::kTerminal);
+  return 0;
+}
+
+// --- show ---
+
+Json TaskJson(const Task& task) {
+  return Json::MakeObject({{"name", task.name},
+                           {"version", task.version},
+                           {"path", task.path},
+                           {"hash", task.hash},
+                           {"definition", task.definition}});
+}
+
+std::string PlugText(const std::string& name, const Json& options) {
+  return options.is_null() ? name : name + " " + options.Dump();
+}
+
+void ShowTask(const Task& task) {
+  const auto line = [](const char* name, const std::string& text) {
+    if (!text.empty()) std::printf("%-12s %s\n", name, text.c_str());
+  };
+  std::printf("%s %s\n", task.name.c_str(), task.version.c_str());
+  line("about", task.about);
+  line("file", task.path);
+  line("hash", task.hash);
+  for (const char* entry : {"source", "licence", "size", "citation", "notes"}) {
+    const Json* value = task.card.Find(entry);
+    if (value != nullptr) line(entry, value->ToText());
+  }
+  line("dataset", task.dataset.file);
+  line("sha256", task.dataset.sha256.empty() ? "not pinned" : task.dataset.sha256);
+  line("extract", PlugText(task.extractor, task.extract_options));
+  line("grader", PlugText(task.grader, task.grader_options));
+  line("samples", absl::StrFormat("%d of each problem", task.samples));
+  line("sampling", SamplingToJson(task.sampling).Dump());
+  line("metrics", Join(task.metrics, ", "));
+}
+
+int Show(const Common& common, const Changes& changes, const std::string& name) {
+  const absl::StatusOr<std::vector<Task>> tasks =
+      LoadTasks(common.Path(), name, changes.Overrides());
+  if (!tasks.ok()) return Fail(tasks.status());
+  Json list = Json::MakeArray();
+  for (size_t i = 0; i < tasks->size(); ++i) {
+    if (common.json) {
+      list.Append(TaskJson((*tasks)[i]));
+      continue;
+    }
+    if (i > 0) std::printf("\n");
+    ShowTask((*tasks)[i]);
+  }
+  if (common.json) Print(list);
+  return 0;
+}
+
+// --- check ---
+
+std::string FindingText(const TaskFinding& finding) {
+  std::string where;
+  if (finding.line > 0) where += absl::StrFormat("line %d ", finding.line);
+  if (!finding.problem_id.empty()) where += "(" + Shorten(finding.problem_id, 40) + ") ";
+  return absl::StrFormat("  %s %s%s", finding.fatal ? "bad: " : "look:", where, finding.what);
+}
+
+Json CheckJson(const Task& task, const TaskCheck& check) {
+  Json findings = Json::MakeArray();
+  for (const TaskFinding& finding : check.findings) {
+    findings.Append(Json::MakeObject({{"problem", finding.problem_id},
+                                      {"line", finding.line},
+                                      {"fatal", finding.fatal},
+                                      {"what", finding.what}}));
+  }
+  return Json::MakeObject(
+      {{"task", task.name},
+       {"problems", check.problems},
+       {"references_correct", check.references_correct},
+       {"references_undecided", check.references_undecided},
+       {"others_tried", check.others_tried},
+       {"others_rejected", check.others_rejected},
+       {"longest_prompt_bytes", static_cast<int64_t>(check.longest_prompt_bytes)},
+       {"findings", std::move(findings)}});
+}
+
+int64_t Fatal(const TaskCheck& check) {
+  int64_t count = 0;
+  for (const TaskFinding& finding : check.findings) count += finding.fatal ? 1 : 0;
+  return count;
+}
+
+void PrintCheck(const Task& task, const TaskCheck& check, int most) {
+  const auto number = [](int64_t value) { return WithThousands(value); };
+  std::printf(
+      "%s: %s\n  %s problems; references graded correct: %s, undecided: %s; wrong answers "
+      "rejected: "
+      "%s of %s; longest prompt: %s bytes\n",
+      task.name.c_str(), Fatal(check) == 0 ? "sound" : "NOT SOUND", number(check.problems).c_str(),
+      number(check.references_correct).c_str(), number(check.references_undecided).c_str(),
+      number(check.others_rejected).c_str(), number(check.others_tried).c_str(),
+      number(static_cast<int64_t>(check.longest_prompt_bytes)).c_str());
+  int shown = 0;
+  for (const bool fatal : {true, false}) {
+    for (const TaskFinding& finding : check.findings) {
+      if (finding.fatal != fatal || shown >= most) continue;
+      std::printf("%s\n", Printable(FindingText(finding)).c_str());
+      ++shown;
+    }
+  }
+  const int64_t rest = static_cast<int64_t>(check.findings.size()) - shown;
+  if (rest > 0) std::printf("  and %s more (--all or --json shows them)\n", number(rest).c_str());
+}
+
+int Check(const Common& common, const Changes& changes, const std::string& name, bool all) {
+  const SearchPath path = common.Path();
+  const absl::StatusOr<std::vector<Task>> tasks = LoadTasks(path, name, changes.Overrides());
+  if (!tasks.ok()) return Fail(tasks.status());
+  Json list = Json::MakeArray();
+  bool sound = true;
+  for (const Task& task : *tasks) {
+    const absl::StatusOr<TaskCheck> check = CheckTask(path, task, common.seed);
+    if (!check.ok()) {
+      sound = false;
+      Fail(Annotate(check.status(), task.name));
+      continue;
+    }
+    sound = sound && Fatal(*check) == 0;
+    if (common.json) {
+      list.Append(CheckJson(task, *check));
+    } else {
+      PrintCheck(task, *check, all ? INT32_MAX : 20);
+    }
+  }
+  if (common.json) Print(list);
+  return sound ? 0 : 1;
+}
+
+// --- preview ---
+
+// What goes over the wire to a chat endpoint, but for the connection's own fields.
+Json RequestJson(const Task& task, const AskedProblem& asked, const std::string& model,
+                 uint64_t seed) {
+  Json request = Json::MakeObject({{"model", model}});
+  Json messages = Json::MakeArray();
+  for (const Message& message : asked.prompt.messages) {
+    messages.Append(Json::MakeObject({{"role", message.role}, {"content", message.text}}));
+  }
+  if (!asked.prompt.reply_prefix.empty()) {
+    messages.Append(
+        Json::MakeObject({{"role", "assistant"}, {"content", asked.prompt.reply_prefix}}));
+  }
+  request.Set("messages", std::move(messages));
+  const Json sampling = SamplingToJson(task.sampling);
+  if (sampling.is_object()) {
+    for (const auto& [name, value] : sampling.AsMembers()) request.Set(name, value);
+  }
+  request.Set("seed", SampleSeed(seed, task.name, asked.problem.id, 0));
+  return request;
+}
+
+Json PreviewJson(const Task& task, const AskedProblem& asked, const std::string& model,
+                 uint64_t seed) {
+  Json order = Json::MakeArray();
+  for (const int position : asked.problem.choice_order) order.Append(position);
+  Json tags = Json::MakeArray();
+  for (const std::string& tag : asked.problem.tags) tags.Append(tag);
+  return Json::MakeObject({{"task", task.name},
+                           {"id", asked.problem.id},
+                           {"line", asked.line},
+                           {"reference", asked.problem.reference},
+                           {"choice_order", std::move(order)},
+                           {"tags", std::move(tags)},
+                           {"prompt", PromptToJson(asked.prompt)},
+                           {"request", RequestJson(task, asked, model, seed)}});
+}
+
+// Harmless on a terminal, line by line.
+std::string PrintableLines(std::string_view text) {
+  std::string lines;
+  for (const std::string_view line : Split(text, '\n')) {
+    if (!lines.empty() || line.data() != text.data()) lines += "\n";
+    lines += Printable(line);
+  }
+  return lines;
+}
+
+void PrintPreview(const Task& task, const AskedProblem& asked) {
+  std::printf("=== %s, problem %s (line %lld), reference: %s\n", task.name.c_str(),
+              Printable(asked.problem.id).c_str(), static_cast<long long>(asked.line),
+              Printable(asked.problem.reference).c_str());
+  const auto message = [](const std::string& role, const std::string& text) {
+    std::printf("--- %s, %s bytes\n%s\n", role.c_str(),
+                WithThousands(static_cast<int64_t>(text.size())).c_str(),
+                PrintableLines(text).c_str());
+  };
+  for (const Message& part : asked.prompt.messages) message(part.role, part.text);
+  if (!asked.prompt.reply_prefix.empty()) message("the reply begins", asked.prompt.reply_prefix);
+}
+
+absl::Status PreviewTask(const Common& common, const Task& task, int limit,
+                         const std::string& model, Json* list) {
+  ASSIGN_OR_RETURN(std::unique_ptr<ProblemStream> stream,
+                   OpenProblems(common.Path(), task, common.seed));
+  for (int i = 0; limit <= 0 || i < limit; ++i) {
+    ASSIGN_OR_RETURN(const std::optional<AskedProblem> asked, stream->Next());
+    if (!asked) break;
+    if (common.json) {
+      list->Append(PreviewJson(task, *asked, model, common.seed));
+    } else {
+      PrintPreview(task, *asked);
+    }
+  }
+  return absl::OkStatus();
+}
+
+int Preview(const Common& common, const Changes& changes, const std::string& name, int limit,
+            const std::string& model) {
+  const absl::StatusOr<std::vector<Task>> tasks =
+      LoadTasks(common.Path(), name, changes.Overrides());
+  if (!tasks.ok()) return Fail(tasks.status());
+  Json list = Json::MakeArray();
+  for (const Task& task : *tasks) {
+    const absl::Status status = PreviewTask(common, task, limit, model, &list);
+    if (!status.ok()) return Fail(status);
+  }
+  if (common.json) Print(list);
+  return 0;
+}
+
+// --- new ---
+
+std::string NewTaskYaml(const std::string& name, const std::string& data) {
+  return absl::StrFormat(R"(# %s: say here in a sentence what is asked and where it comes from.
+name: %s
+version: "1"
+about: what it asks, in a line
+card:
+  source: where the problems come from (a URL)
+  licence: under which licence they may be used
+dataset:
+  # JSONL, JSON, CSV or TSV, also with .gz or .zst; beside this file, or in a --data-dir.
+  file: %s
+  # `sha256sum FILE`: then nobody measures another version by mistake.
+  # sha256: ...
+fields:
+  id: id
+  reference: answer
+  # tags: [subject, level]
+prompt: |-
+  {{ question }}
+  Please reason step by step, and put your final answer within \boxed{}.
+extract: boxed
+grader: exact
+samples: 4
+sampling:
+  temperature: 0.6
+  top_p: 0.95
+  max_tokens: 32768
+metrics: [pass@1]
+)",
+                         name, name, data);
+}
+
+constexpr const char* kNewRows =
+    R"({"id": "first", "question": "What is 6 times 7?", "answer": "42"}
+{"id": "second", "question": "How many days has a leap year?", "answer": "366"}
+)";
+
+absl::Status WriteNewFile(const std::string& path, const std::string& text) {
+  if (std::filesystem::exists(path)) {
+    return FailedPrecondition("%s: is there already; it is left as it is", path);
+  }
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  file.flush();
+  return file ? absl::OkStatus() : Unavailable("%s: cannot write", path);
+}
+
+int New(const std::string& name, std::string output) {
+  if (output.empty()) output = name + ".yaml";
+  const std::filesystem::path path(output);
+  if (path.stem().string() != name) {
+    return Fail(
+        InvalidArgument("%s: a task's file is named for it: expected %s.yaml", output, name));
+  }
+  const std::string data = name + ".jsonl";
+  // The task is read before it is written: a name that no task may have is told here.
+  const absl::StatusOr<Task> task = TaskFromText(NewTaskYaml(name, data), output);
+  if (!task.ok()) return Fail(task.status());
+  absl::Status written = WriteNewFile(output, NewTaskYaml(name, data));
+  if (!written.ok()) return Fail(written);
+  const std::string rows = (path.parent_path() / data).string();
+  written = WriteNewFile(rows, kNewRows);
+  std::printf("wrote %s%s\nnext: put your problems into %s, then: assay tasks check %s\n",
+              output.c_str(), written.ok() ? (" and " + rows).c_str() : "", rows.c_str(),
+              output.c_str());
+  return 0;
+}
+
+void Declare(CommandLine& line) {
+  struct Flags {
+    Common common;
+    Changes changes;
+    std::string name, output, model = "MODEL";
+    int limit = 1;
+    bool all = false;
+  };
+  const auto flags = std::make_shared<Flags>();
+
+  CommandLine& list = line.Sub("list", "All tasks and suites");
+  DeclareCommon(list, flags->common);
+  list.Action([flags] { return List(flags->common); });
+
+  CommandLine& show = line.Sub("show", "A task's definition, as it would run");
+  show.Positional("task", &flags->name, "a task, a suite, or a YAML file", true);
+  DeclareCommon(show, flags->common);
+  DeclareChanges(show, flags->changes);
+  show.Option("--samples,-n", &flags->changes.samples, "samples of each problem");
+  show.Action([flags] { return Show(flags->common, flags->changes, flags->name); });
+
+  CommandLine& check = line.Sub("check", "Prove a task sound: references right, others wrong");
+  check.Positional("task", &flags->name, "a task, a suite, or a YAML file", true);
+  DeclareCommon(check, flags->common);
+  DeclareChanges(check, flags->changes);
+  check.Option("--seed", &flags->common.seed, "orders the choices");
+  check.Flag("--all", &flags->all, "print every finding, not the first 20");
+  check.Action([flags] { return Check(flags->common, flags->changes, flags->name, flags->all); });
+
+  CommandLine& preview = line.Sub("preview", "The exact text that a task sends");
+  preview.Positional("task", &flags->name, "a task, a suite, or a YAML file", true);
+  DeclareCommon(preview, flags->common);
+  DeclareChanges(preview, flags->changes);
+  preview.Option("--limit,-L", &flags->limit, "problems to show; 0: all");
+  preview.Option("--seed", &flags->common.seed, "orders the choices");
+  preview.Option("--model,-M", &flags->model, "the model's name in the request");
+  preview.Action([flags] {
+    return Preview(flags->common, flags->changes, flags->name, flags->limit, flags->model);
+  });
+
+  CommandLine& make = line.Sub("new", "Write a starting file for a task");
+  make.Positional("name", &flags->name, "the new task's name", true);
+  make.Option("--output,-o", &flags->output, "the file to write; default NAME.yaml");
+  make.Action([flags] { return New(flags->name, flags->output); });
+}
+
+}  // namespace
+
+Command TasksCommand() {
+  Command command;
+  command.name = "tasks";
+  command.about = "List, show, check, preview and begin tasks";
+  command.order = 60;
+  command.declare = Declare;
+  return command;
+}
+
+}  // namespace assay
