@@ -256,10 +256,15 @@ Json SampleToJson(const SampleView& view) {
 std::string VerifyCommand(const SampleView& view, const TaskManifest& task) {
   std::string command = "assay verify --grader " + ShellQuote(task.grader);
   if (task.grader_options.size() > 0) {
-    command += " --grader-options " + ShellQuote(task.grader_options.Dump());
+    command += " --options " + ShellQuote(task.grader_options.Dump());
   }
-  return command + " -- " + ShellQuote(view.stored.sample.extraction.answer.value_or("")) + " " +
-         ShellQuote(view.problem.reference);
+  // A choice that holds the divider cannot be given; the letter is then judged alone.
+  const std::string choices = Join(view.problem.choices, ";");
+  if (Split(choices, ';').size() == view.problem.choices.size()) {
+    command += " --choices " + ShellQuote(choices);
+  }
+  return command + " -- " + ShellQuote(view.problem.reference) + " " +
+         ShellQuote(view.stored.sample.extraction.answer.value_or(""));
 }
 
 std::string ShellQuote(std::string_view text) {

@@ -227,6 +227,48 @@ TEST(House, HeadersGuardThemselves) {
   }
 }
 
+// --- names in tasks ---
+
+// What keeps a task from being graded: it does not load, or names what does not exist.
+std::vector<std::string> TaskFindings(const SearchPath& path, const std::string& spec) {
+  const absl::StatusOr<std::vector<Task>> tasks = LoadTasks(path, spec, {});
+  if (!tasks.ok()) return {std::string(tasks.status().message())};
+  std::vector<std::string> findings;
+  const auto check = [&](const Task& task, const absl::Status& status) {
+    if (!status.ok()) findings.push_back(task.path + ": " + std::string(status.message()));
+  };
+  for (const Task& task : *tasks) {
+    check(task, FindGrader(task.grader).status());
+    check(task, FindExtractor(task.extractor).status());
+    for (const std::string& metric : task.metrics) check(task, FindMetric(metric).status());
+  }
+  return findings;
+}
+
+TEST(HouseRules, ATaskWithAnUnknownGraderIsAFinding) {
+  const testing_support::TemporaryDirectory directory;
+  const std::string yaml =
+      "name: sums\nversion: \"1\"\nabout: Sums.\ndataset:\n  file: sums.jsonl\n"
+      "fields:\n  id: id\n  reference: answer\nprompt: \"{{ question }}\"\n"
+      "extract:\n  name: boxed\ngrader:\n  name: GRADER\n";
+  const std::string path = directory.Path("sums.yaml");
+  testing_support::WriteWholeFile(path, ReplaceAll(yaml, "GRADER", "exact"));
+  EXPECT_THAT(TaskFindings({}, path), IsEmpty());
+  testing_support::WriteWholeFile(path, ReplaceAll(yaml, "GRADER", "exacd"));
+  EXPECT_THAT(TaskFindings({}, path),
+              ElementsAre(testing::AllOf(testing::HasSubstr("sums.yaml"),
+                                         testing::HasSubstr("did you mean 'exact'"))));
+}
+
+TEST(House, EveryTaskNamesWhatExists) {
+  const SearchPath path = {.task_directories = {SourcePath("tasks")}};
+  ASSERT_OK_AND_ASSIGN(const std::vector<TaskListing> listings, ListTasks(path));
+  EXPECT_GE(listings.size(), 10u);
+  for (const TaskListing& listing : listings) {
+    for (const std::string& finding : TaskFindings(path, listing.name)) ADD_FAILURE() << finding;
+  }
+}
+
 // --- names in documents ---
 
 // What `assay PATH... --help` says, asked once each; nothing where there is no such command.

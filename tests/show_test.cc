@@ -53,7 +53,7 @@ TEST(Show, ASampleSaysAllOfIt) {
   for (const char* part :
        {"math_500, problem p17, sample 3 of 4", "| What is 6 x 7?\n", "| Box it.\n",
         "So it is \\boxed{⟦41⟧}.", "'41' by the rule boxed", "reference  '42'",
-        "incorrect, by math version 1: 41 is not 42", "assay verify --grader math -- 41 42"}) {
+        "incorrect, by math version 1: 41 is not 42", "assay verify --grader math -- 42 41"}) {
     EXPECT_THAT(text, HasSubstr(part));
   }
 }

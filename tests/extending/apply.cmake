@@ -1,7 +1,7 @@
 # Copies the plugs' folders to TREE, applies DIFF there and lets cmake/entries.cmake write TREE/build/entries.cc.
 file(REMOVE_RECURSE ${TREE})
 file(MAKE_DIRECTORY ${TREE})
-foreach(folder IN ITEMS graders inference reports/metrics commands cmake tasks)
+foreach(folder IN ITEMS graders inference reports/metrics commands cmake tasks datasets)
   if(EXISTS ${SOURCE}/${folder})
     get_filename_component(parent ${folder} DIRECTORY)
     file(COPY ${SOURCE}/${folder} DESTINATION ${TREE}/${parent})

@@ -5,6 +5,7 @@
 
 #include "harness/registry.h"
 #include "harness/status.h"
+#include "harness/task.h"
 
 namespace assay {
 namespace {
@@ -77,10 +78,31 @@ absl::Status UseMetric(const std::string& name) {
   return absl::OkStatus();
 }
 
-absl::Status Use(const std::string& kind, const std::string& name) {
+// A task is no code: it is loaded from the copy's folder, where its diff put it.
+absl::Status UseTask(const std::string& name, const std::string& tree) {
+  const SearchPath path = {.task_directories = {tree + "/tasks"},
+                           .data_directories = {tree + "/datasets"}};
+  Expect(!LoadTasks(path, name + "s", {}).ok(), "a task of another name is not found");
+  ASSIGN_OR_RETURN(const std::vector<Task> tasks, LoadTasks(path, name, {}));
+  Expect(tasks.size() == 1 && tasks[0].name == name, "the task is found by its name");
+  ASSIGN_OR_RETURN(const std::unique_ptr<ProblemStream> stream, OpenProblems(path, tasks[0], 1));
+  int problems = 0;
+  while (true) {
+    ASSIGN_OR_RETURN(const std::optional<AskedProblem> asked, stream->Next());
+    if (!asked) break;
+    ++problems;
+    Expect(!asked->problem.reference.empty() && !asked->prompt.messages.empty(),
+           "problem " + asked->problem.id + " has a reference and a prompt");
+  }
+  Expect(problems > 10, "the filter leaves some problems");
+  return absl::OkStatus();
+}
+
+absl::Status Use(const std::string& kind, const std::string& name, const std::string& tree) {
   if (kind == "grader") return UseGrader(name);
   if (kind == "backend") return UseBackend(name);
   if (kind == "metric") return UseMetric(name);
+  if (kind == "task") return UseTask(name, tree);
   return InvalidArgument("unknown kind of plug: %s", kind);
 }
 
@@ -88,11 +110,11 @@ absl::Status Use(const std::string& kind, const std::string& name) {
 }  // namespace assay
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::fprintf(stderr, "usage: plugs KIND NAME\n");
+  if (argc != 4) {
+    std::fprintf(stderr, "usage: plugs KIND NAME TREE\n");
     return 2;
   }
-  const absl::Status status = assay::Use(argv[1], argv[2]);
+  const absl::Status status = assay::Use(argv[1], argv[2], argv[3]);
   assay::Expect(status.ok(), "the plug works: " + std::string(status.message()));
   return assay::failures == 0 ? 0 : 1;
 }
