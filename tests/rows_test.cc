@@ -230,6 +230,38 @@ TEST(RowsTest, FingerprintsTheBytesOnDisk) {
   EXPECT_FALSE(OpenRows(directory.Path("none.jsonl")).ok());
 }
 
+// Two rows, as gzip writes them.
+const std::string& GzipRows() {
+  static const auto* bytes = new std::string(
+      "\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\xff\xab\x56\x2a\x54\xb2\x32"
+      "\xac\xe5\xaa\x06\xd1\x46\xb5\x5c\x00\x91\xfe\x3e\x7c\x10\x00\x00"
+      "\x00",
+      33);
+  return *bytes;
+}
+
+TEST(RowsTest, CompressedFilesGiveTheSameRowsAndTheirOwnFingerprint) {
+  const TemporaryDirectory directory;
+  const std::string plain = "{\"q\":1}\n{\"q\":2}\n";
+  std::string zstd;
+  Compressor().Compress(plain, 3, &zstd);
+  for (const auto& [name, bytes] : {std::pair<const char*, std::string>{"a.jsonl", plain},
+                                    {"a.jsonl.gz", GzipRows()},
+                                    {"a.jsonl.zst", zstd}}) {
+    const std::string path = directory.Path(name);
+    WriteWholeFile(path, bytes);
+    ASSERT_OK_AND_ASSIGN(auto reader, OpenRows(path));
+    EXPECT_EQ(Shown(All(*reader)), R"(1{"q":1} 2{"q":2} )") << name;
+    EXPECT_EQ(*FileSha256(path), Sha256Hex(bytes)) << "of the bytes on disk";
+    // Cut off in the middle: an error that names the file, not fewer rows.
+    WriteWholeFile(path, bytes.substr(0, bytes.size() - 4));
+    ASSERT_OK_AND_ASSIGN(auto cut, OpenRows(path));
+    EXPECT_THAT(Shown(All(*cut)), HasSubstr(name));
+  }
+  WriteWholeFile(directory.Path("b.jsonl.gz"), plain);
+  EXPECT_FALSE(OpenRows(directory.Path("b.jsonl.gz")).ok()) << "not gzip at all";
+}
+
 TEST(RowsTest, SharedSetsHaveTheirPublishedSizes) {
   SKIP_WITHOUT_SHARED("data");
   for (const auto& [name, wanted] :
