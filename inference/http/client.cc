@@ -20,6 +20,7 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr size_t kReserveAtMost = size_t{1} << 20;  // a server may claim any length
+constexpr long kReadBytes = 32 << 10;               // at once; held by every request in flight
 
 struct Slot {
   CURL* easy = nullptr;
@@ -213,6 +214,7 @@ Slot* Client::Impl::Idle() {
   curl_easy_setopt(slot->easy, CURLOPT_WRITEDATA, slot);
   curl_easy_setopt(slot->easy, CURLOPT_ERRORBUFFER, slot->error.data());
   curl_easy_setopt(slot->easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(slot->easy, CURLOPT_BUFFERSIZE, kReadBytes);
   curl_easy_setopt(slot->easy, CURLOPT_USERAGENT, agent.c_str());
   curl_easy_setopt(slot->easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(slot->easy, CURLOPT_PROTOCOLS_STR, "http,https");

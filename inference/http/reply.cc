@@ -13,6 +13,7 @@ namespace {
 
 constexpr int64_t kMaxChoices = 4096;
 constexpr size_t kMessageBytes = 300;
+constexpr size_t kReserveAtMost = size_t{128} << 10;
 
 std::string_view KindAt(char first) {
   switch (first) {
@@ -47,7 +48,9 @@ struct Said {
 void ReadContent(Scanner* scanner, Said* said) {
   said->content_kind = KindAt(scanner->Peek());
   if (scanner->Peek() == '"') {
-    scanner->ReadString(&said->content.emplace());
+    std::string& content = said->content.emplace();
+    content.reserve(std::min(scanner->bytes_left(), kReserveAtMost));  // most of a reply is content
+    scanner->ReadString(&content);
     return;
   }
   const std::string_view raw = scanner->Raw();

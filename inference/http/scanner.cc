@@ -22,6 +22,17 @@ constexpr std::array<bool, 256> MakeSpecial() {
 }
 constexpr std::array<bool, 256> kSpecial = MakeSpecial();
 
+// What a character after a backslash stands for; 0: nothing.
+constexpr std::array<char, 256> MakeEscaped() {
+  std::array<char, 256> escaped{};
+  constexpr std::string_view kNames = "\"\\/bfnrt", kValues = "\"\\/\b\f\n\r\t";
+  for (size_t i = 0; i < kNames.size(); ++i) {
+    escaped[static_cast<unsigned char>(kNames[i])] = kValues[i];
+  }
+  return escaped;
+}
+constexpr std::array<char, 256> kEscaped = MakeEscaped();
+
 // Whether any of eight bytes is special (a zero byte after the exclusive or; see Mycroft's test).
 bool AnySpecial(uint64_t eight) {
   constexpr uint64_t kOnes = 0x0101010101010101, kHigh = 0x8080808080808080;
@@ -138,11 +149,10 @@ bool Scanner::Hex4(uint32_t* unit) {
 }
 
 bool Scanner::Escape(std::string* out) {
-  static constexpr std::string_view kNames = "\"\\/bfnrt", kValues = "\"\\/\b\f\n\r\t";
-  const char c = at_ < text_.size() ? text_[at_] : '\0';
-  if (const size_t found = kNames.find(c); found != kNames.npos) {
+  const auto c = static_cast<unsigned char>(at_ < text_.size() ? text_[at_] : '\0');
+  if (kEscaped[c] != '\0') {
     ++at_;
-    out->push_back(kValues[found]);
+    out->push_back(kEscaped[c]);
     return true;
   }
   if (c != 'u') return Fail("an escape");

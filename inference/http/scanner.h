@@ -33,6 +33,7 @@ class Scanner {
   // Nothing but blanks may follow.
   absl::Status Finish();
 
+  size_t bytes_left() const { return text_.size() - at_; }
   bool failed() const { return error_ != nullptr; }
   absl::Status error() const;
   bool repaired() const { return repaired_; }
