@@ -62,16 +62,40 @@ double ExactSignFlip(std::span<const double> differences, double observed) {
   return static_cast<double>(extreme) / static_cast<double>(assignments);
 }
 
+// Differences of one size are flipped together: means of a few samples take few sizes, and the
+// number of them that stay positive is the number of ones among as many random bits.
+struct EqualSizes {
+  double size = 0;
+  int count = 0;
+};
+
+std::vector<EqualSizes> GroupBySize(std::span<const double> differences) {
+  std::vector<double> sizes;
+  for (const double difference : differences) sizes.push_back(std::abs(difference));
+  std::sort(sizes.begin(), sizes.end());
+  std::vector<EqualSizes> groups;
+  for (const double size : sizes) {
+    if (groups.empty() || size - groups.back().size > 1e-12) groups.push_back({size, 0});
+    ++groups.back().count;
+  }
+  return groups;
+}
+
+int CountRandomOnes(int bits, Xoshiro256* random) {
+  int ones = 0;
+  for (; bits >= 64; bits -= 64) ones += std::popcount(random->Next());
+  if (bits > 0) ones += std::popcount(random->Next() >> (64 - bits));
+  return ones;
+}
+
 double MonteCarloSignFlip(std::span<const double> differences, double observed, uint64_t seed) {
+  const std::vector<EqualSizes> groups = GroupBySize(differences);
   Xoshiro256 random(seed);
   int extreme = 0;
   for (int draw = 0; draw < kMonteCarloFlips; ++draw) {
     double sum = 0;
-    uint64_t bits = 0;
-    for (size_t i = 0; i < differences.size(); ++i) {
-      if (i % 64 == 0) bits = random.Next();
-      sum += (bits & 1) != 0 ? differences[i] : -differences[i];
-      bits >>= 1;
+    for (const EqualSizes& group : groups) {
+      sum += group.size * (2 * CountRandomOnes(group.count, &random) - group.count);
     }
     if (AtLeastAsExtreme(sum, observed)) ++extreme;
   }

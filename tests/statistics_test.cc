@@ -659,6 +659,18 @@ TEST(Paired, MonteCarloAgreesWithTheBinomialTail) {
   EXPECT_EQ(ComparePairs(a, b, 99).p_sign_flip, got.p_sign_flip);  // the seed decides
 }
 
+TEST(Paired, MonteCarloAgreesWithEnumeration) {
+  // 18 differences of mixed sizes are enumerated; two more that weigh next to nothing are not.
+  std::vector<double> a;
+  for (int i = 0; i < 18; ++i) a.push_back((i % 4 + 1) * (i % 3 == 0 ? -0.25 : 0.25));
+  const std::vector<double> zeros(21, 0.0);
+  const double exact = ComparePairs(a, std::span(zeros).first(18)).p_sign_flip;
+  for (int i = 0; i < 3; ++i) a.push_back(1e-11);
+  const PairedComparison drawn = ComparePairs(a, zeros, 3);
+  EXPECT_FALSE(drawn.sign_flip_exact);
+  EXPECT_NEAR(drawn.p_sign_flip, exact, 4 * std::sqrt(exact * (1 - exact) / 20000));
+}
+
 TEST(Paired, EqualRunsDifferByNothingButNotForSure) {
   const std::vector<double> same = {1, 0, 1, 1, 0, 0, 1, 1, 1, 1};
   const PairedComparison got = ComparePairs(same, same);
