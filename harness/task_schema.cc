@@ -337,9 +337,11 @@ absl::Status GraderCheck(const YamlNode& node, const std::string& what, const Pl
 
 absl::Status MetricCheck(const YamlNode& node, const std::string& what, const Place& place) {
   RETURN_IF_ERROR(SomeText(node, what, place));
-  const absl::StatusOr<const Metric*> metric = FindMetric(node.value.AsString());
-  return metric.ok() ? absl::OkStatus()
-                     : place.Error(node.line, std::string(metric.status().message()));
+  const std::string& name = node.value.AsString();
+  const absl::Status known = FindMetric(name).status();
+  const absl::Status parsed = ParseAsked(name).status();
+  if (known.ok() && parsed.ok()) return absl::OkStatus();
+  return place.Error(node.line, std::string((known.ok() ? parsed : known).message()));
 }
 
 absl::Status CardCheck(const YamlNode& node, const std::string& what, const Place& place) {
