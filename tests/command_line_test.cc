@@ -1,0 +1,187 @@
+// The built program as a shell sees it: help everywhere, wrong use told apart from failed work, and
+// JSON that parses.
+#include <filesystem>
+
+#include "harness/text.h"
+#include "tests/testing.h"
+
+namespace assay {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::StartsWith;
+using testing_support::ProgramEnd;
+using testing_support::RunAssay;
+using testing_support::TemporaryDirectory;
+using testing_support::WriteWholeFile;
+
+// Names in the "Subcommands:" block of a help text.
+std::vector<std::string> Subcommands(std::string_view help) {
+  std::vector<std::string> names;
+  bool in_block = false;
+  for (const std::string_view line : SplitLines(help)) {
+    if (line == "Subcommands:") {
+      in_block = true;
+    } else if (in_block && line.starts_with("  ") && line.size() > 2 && line[2] != ' ') {
+      names.emplace_back(Split(line.substr(2), ' ')[0]);
+    }
+  }
+  return names;
+}
+
+void ExpectHelpBelow(const std::vector<std::string>& command, int* commands) {
+  std::vector<std::string> words = command;
+  words.push_back("--help");
+  const ProgramEnd end = RunAssay(words);
+  EXPECT_EQ(end.status, 0) << Join(words, " ");
+  EXPECT_THAT(end.out, HasSubstr("Usage: assay")) << Join(words, " ");
+  EXPECT_EQ(end.err, "");
+  ++*commands;
+  for (const std::string& name : Subcommands(end.out)) {
+    std::vector<std::string> below = command;
+    below.push_back(name);
+    ExpectHelpBelow(below, commands);
+  }
+}
+
+TEST(CommandLine, EveryCommandHasHelp) {
+  int commands = 0;
+  ExpectHelpBelow({}, &commands);
+  EXPECT_GE(commands, 8);
+}
+
+TEST(CommandLine, HelpAndVersionEndWell) {
+  EXPECT_THAT(RunAssay({"--version"}).out, StartsWith("assay 0."));
+  EXPECT_EQ(RunAssay({"help", "doctor"}).out, RunAssay({"doctor", "--help"}).out);
+  EXPECT_EQ(RunAssay({"help"}).out, RunAssay({"--help"}).out);
+}
+
+// Wrong use: status 2, nothing on stdout, and a message that helps.
+void ExpectWrongUse(const std::vector<std::string>& words, const std::string& message) {
+  const ProgramEnd end = RunAssay(words);
+  EXPECT_EQ(end.status, 2) << Join(words, " ") << "\n" << end.err;
+  EXPECT_EQ(end.out, "") << Join(words, " ");
+  EXPECT_THAT(end.err, AllOf(HasSubstr(message), HasSubstr("--help"))) << Join(words, " ");
+}
+
+TEST(CommandLine, WrongUseNamesWhatWasMeant) {
+  ExpectWrongUse({}, "expected a command: ");
+  ExpectWrongUse({"docter"}, "unknown command 'docter'; did you mean 'doctor'?");
+  ExpectWrongUse({"docter", "--help"}, "unknown command 'docter'; did you mean 'doctor'?");
+  ExpectWrongUse({"doctor", "--jsno"},
+                 "assay doctor: unknown flag '--jsno'; did you mean '--json'");
+  ExpectWrongUse({"doctor", "--basurl=x"}, "did you mean '--base-url'?");
+  ExpectWrongUse({"doctor", "extra"}, "unexpected argument 'extra'");
+  ExpectWrongUse({"compare", "a"}, "b is required");
+  ExpectWrongUse({"doctor", "\x1b[31m"}, "unexpected argument '\\x1b[31m'");
+}
+
+TEST(CommandLine, WrongTypesAreNamed) {
+  ExpectWrongUse({"runs", "--limit", "many"}, "--limit: expected a whole number, found 'many'");
+  ExpectWrongUse({"runs", "--limit", "3x"}, "--limit: expected a whole number, found '3x'");
+  ExpectWrongUse({"runs", "--limit", "99999999999"}, "--limit: expected a whole number from -");
+  ExpectWrongUse({"runs", "--limit", "--json"}, "--limit: expected a value, found the flag --json");
+  ExpectWrongUse({"runs", "--limit"}, "--limit");
+  ExpectWrongUse({"runs", "--limit", "1", "--limit", "2"}, "--limit");
+  ExpectWrongUse({"runs", "--db", "--json"}, "--db: expected a value, found the flag --json");
+  ExpectWrongUse({"run", "--temperature", "warm"},
+                 "--temperature: expected a number, found 'warm'");
+  ExpectWrongUse({"run", "--temperature", "nan"}, "--temperature: expected a number, found 'nan'");
+  ExpectWrongUse({"run", "--seed", "-1"}, "--seed: expected a whole number, 0 or more, found '-1'");
+}
+
+TEST(CommandLine, DashesAndUnderscoresAreAlikeInNamesOnly) {
+  const ProgramEnd end = RunAssay({"run", "--num_fewshot=x"});
+  EXPECT_EQ(end.status, 2);
+  EXPECT_THAT(end.err, HasSubstr("--num-fewshot: expected a whole number, found 'x'"));
+  const ProgramEnd value = RunAssay({"runs", "--db=no_such_file.db"});
+  EXPECT_EQ(value.status, 1);
+  EXPECT_THAT(value.err, HasSubstr("no_such_file.db"));
+}
+
+class ConfigFile : public testing::Test {
+ protected:
+  ProgramEnd RunWith(const std::string& yaml, std::vector<std::string> words) {
+    WriteWholeFile(directory_.Path("c.yaml"), yaml);
+    words.push_back("--config");
+    words.push_back(directory_.Path("c.yaml"));
+    return RunAssay(words);
+  }
+
+  TemporaryDirectory directory_;
+};
+
+TEST_F(ConfigFile, SetsFlagsAndLosesToTheCommandLine) {
+  EXPECT_THAT(RunWith("db: from_file.db\n", {"runs"}).err, HasSubstr("from_file.db"));
+  const ProgramEnd end = RunWith("db: from_file.db\n", {"runs", "--db", "typed.db"});
+  EXPECT_THAT(end.err, HasSubstr("typed.db"));
+  const ProgramEnd json = RunWith("json: true\ninclude_path: [a, b]\n", {"doctor"});
+  EXPECT_TRUE(ParseJson(json.out).ok()) << json.out;
+}
+
+TEST_F(ConfigFile, ErrorsNameTheLineAndTheNearestFlag) {
+  const struct {
+    const char* yaml;
+    const char* message;
+  } cases[] = {
+      {"limit: 3\nbd: x\n", "c.yaml:2: unknown key 'bd'; did you mean 'db'?"},
+      {"limit: many\n", "c.yaml:1: 'limit': expected a whole number, found 'many'"},
+      {"limit: [1, 2]\n", "c.yaml:1: 'limit': expected one value, found a list"},
+      {"json: yes\n", "c.yaml:1: 'json': expected true or false"},
+      {"- limit\n", "c.yaml:1: expected flags (name: value), found a list"},
+      {"help: true\n", "c.yaml:1: unknown key 'help'"},
+      {"config: c.yaml\n", "c.yaml:1: unknown key 'config'"},
+      {"limit: 1\n\nlimit : 2\n", "c.yaml:3"},
+  };
+  for (const auto& c : cases) {
+    const ProgramEnd end = RunWith(c.yaml, {"runs"});
+    EXPECT_EQ(end.status, 2) << c.yaml;
+    EXPECT_THAT(end.err, HasSubstr(c.message)) << c.yaml;
+  }
+  ExpectWrongUse({"runs", "--config", "no_such.yaml"}, "no_such.yaml");
+}
+
+TEST(CommandLine, DoctorReportsAndHidesKeys) {
+  const TemporaryDirectory directory;
+  const std::vector<std::string> environment = {"OPENAI_API_KEY=sk-secret-of-a-test",
+                                                "ASSAY_DB=" + directory.Path("a.db")};
+  const ProgramEnd end = RunAssay({"doctor", "--json"}, environment);
+  EXPECT_EQ(end.status, 0) << end.out;
+  ASSERT_OK_AND_ASSIGN(const Json json, ParseJson(end.out));
+  EXPECT_EQ(json.FindBool("healthy"), true);
+  const ProgramEnd text = RunAssay({"doctor"}, environment);
+  EXPECT_THAT(text.out, HasSubstr("OPENAI_API_KEY is set"));
+  EXPECT_THAT(end.out + end.err + text.out + text.err,
+              testing::Not(HasSubstr("sk-secret-of-a-test")));
+}
+
+TEST(CommandLine, DoctorNamesWhatIsWrong) {
+  const TemporaryDirectory directory;
+  WriteWholeFile(directory.Path("text.db"), "this is no database, but a long line of text\n");
+  const ProgramEnd end =
+      RunAssay({"doctor", "--db", directory.Path("text.db"), "--api-key-env", "ASSAY_NO_SUCH_KEY"});
+  EXPECT_EQ(end.status, 1);
+  EXPECT_THAT(end.out, AllOf(HasSubstr("text.db"), HasSubstr("ASSAY_NO_SUCH_KEY is not set")));
+  const ProgramEnd away = RunAssay({"doctor", "--model", "m", "--base-url", "http://127.0.0.1:1/v1",
+                                    "--db", directory.Path("new.db")});
+  EXPECT_EQ(away.status, 1);
+  EXPECT_THAT(away.out, HasSubstr("http://127.0.0.1:1"));
+}
+
+TEST(CommandLine, FailedWorkIsStatusOne) {
+  const TemporaryDirectory directory;
+  for (const std::string command : {"runs", "show", "grade", "resume"}) {
+    const ProgramEnd end = RunAssay({command, "--db", directory.Path("absent.db")});
+    EXPECT_EQ(end.status, 1) << command;
+    EXPECT_EQ(end.out, "") << command;
+    EXPECT_THAT(end.err, HasSubstr("absent.db")) << command;
+    // Who only reads makes no file.
+    if (command == "runs" || command == "show") {
+      EXPECT_FALSE(std::filesystem::exists(directory.Path("absent.db"))) << command;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace assay
