@@ -125,11 +125,16 @@ TEST(Math, TheTableHolds) {
   EXPECT_GT(rows, 180);
 }
 
-// Equality asks nothing of the order. (Rounding does: it looks at the reference's digits.)
+// Equality asks nothing of the order. Rounding does: it looks at the reference's digits.
 TEST(Math, WhatIsEqualIsEqualTheOtherWayRound) {
   const BoundGrader grader = Bind("math");
   for (const TableRow& row : ReadTable("math_equal.txt")) {
+    const absl::StatusOr<Verdict> forth = Grade(grader, row.fields[0], row.fields[1]);
+    if (forth->detail.FindString("verdict") == "rounded_match") continue;
     const absl::StatusOr<Verdict> verdict = Grade(grader, row.fields[1], row.fields[0]);
+    if (verdict->detail.FindString("verdict") == "rounded_match") continue;
+    // Nor may it be a guess how the reference is read.
+    if (Contains(verdict->why, "read in two ways")) continue;
     EXPECT_EQ(verdict->outcome == Outcome::kCorrect, row.fields[2] == "correct")
         << "line " << row.line << ": " << verdict->why;
   }
@@ -138,9 +143,10 @@ TEST(Math, WhatIsEqualIsEqualTheOtherWayRound) {
 TEST(Math, EveryReadableRowEqualsItself) {
   const BoundGrader grader = Bind("math");
   for (const TableRow& row : ReadTable("math_equal.txt")) {
-    if (row.fields[0].size() < 2) continue;
-    ExpectOutcome(Grade(grader, row.fields[0], row.fields[0]), "correct", row);
-    EXPECT_TRUE(grader.same_answer(row.fields[0], row.fields[0])) << "line " << row.line;
+    // What cannot be read, or has no value, equals nothing.
+    const bool readable = Grade(grader, row.fields[0], row.fields[0])->outcome == Outcome::kCorrect;
+    EXPECT_EQ(grader.same_answer(row.fields[0], row.fields[0]), readable) << "line " << row.line;
+    EXPECT_TRUE(readable || row.fields[2] != "correct") << "line " << row.line;
     EXPECT_EQ(grader.same_answer(row.fields[0], row.fields[1]),
               grader.same_answer(row.fields[1], row.fields[0]));
   }
@@ -207,7 +213,9 @@ TEST(Math, NoGivenPairThatMustHoldIsDecidedWrongly) {
         Grade(grader, AnswerOf(row), Joined(row, "gold", "gold_parts"));
     ASSERT_TRUE(verdict.ok());
     const bool expected = *row.FindBool("expected"), is_must = *row.FindString("tier") == "must";
-    Count(verdict->outcome, expected, is_must ? &must : &policy);
+    const bool hostile = *row.FindString("category") == "hostile";  // over a limit is right there
+    const bool answered = !AnswerOf(row).empty();  // else the harness says "no answer"
+    if (!hostile && answered) Count(verdict->outcome, expected, is_must ? &must : &policy);
     const bool decided = verdict->outcome != Outcome::kUndecided;
     EXPECT_FALSE(is_must && decided && (verdict->outcome == Outcome::kCorrect) != expected)
         << *row.FindString("id") << ": " << verdict->why;
@@ -217,7 +225,7 @@ TEST(Math, NoGivenPairThatMustHoldIsDecidedWrongly) {
   std::printf("must: %d right, %d wrong, %d undecided; policy: %d, %d, %d\n", must.right,
               must.wrong, must.undecided, policy.right, policy.wrong, policy.undecided);
   EXPECT_EQ(must.wrong, 0);
-  EXPECT_GE(must.right, 87);  // the rest is undecided: version 1 reads plain numbers only
+  EXPECT_EQ(must.undecided, 0);
 }
 
 TEST(Math, RealOutputsAreNeverDecidedWrongly) {
@@ -240,7 +248,7 @@ TEST(Math, RealOutputsAreNeverDecidedWrongly) {
   std::printf("%d right, %d wrong, %d undecided of 800\n", tally.right, tally.wrong,
               tally.undecided);
   EXPECT_EQ(tally.wrong, 0);
-  EXPECT_EQ(tally.undecided, 11);  // clock times x 8, a letter, a surd, a hedged pair
+  EXPECT_EQ(tally.undecided, 0);
 }
 
 TEST(Math, EveryReferenceOfTheMathSetsEqualsItself) {
@@ -255,7 +263,7 @@ TEST(Math, EveryReferenceOfTheMathSetsEqualsItself) {
     ++rows;
     EXPECT_EQ(Grade(grader, *gold, *gold)->outcome, Outcome::kCorrect) << *gold;
   }
-  EXPECT_GT(rows, 6000);
+  EXPECT_EQ(rows, 6062);
 }
 
 // Towers, long digits and deep nesting end at once, within the limits.
@@ -293,8 +301,40 @@ TEST(Math, HugeAnswersAreBounded) {
   EXPECT_EQ(Grade(grader, hostile[0], hostile[0])->outcome, Outcome::kCorrect);
 }
 
-TEST(Math, ItHasNoOptions) {
-  EXPECT_FALSE((*FindGrader("math"))->bind(Json::MakeObject({{"tolerance", 1}})).ok());
+TEST(Math, WrongOptionsAreNamed) {
+  const auto error = [](const Json& options) {
+    return std::string((*FindGrader("math"))->bind(options).status().message());
+  };
+  EXPECT_THAT(error(Json::MakeObject({{"precent", "bare"}})), HasSubstr("did you mean 'percent'"));
+  EXPECT_THAT(error(Json::MakeObject({{"percent", "maybe"}})), HasSubstr("'bare' or 'strict'"));
+  EXPECT_THAT(error(Json::MakeObject({{"relative_tolerance", -1}})), HasSubstr("positive"));
+  EXPECT_THAT(error(Json::MakeObject({{"rounding", "off"}})), HasSubstr("a list"));
+  EXPECT_THAT(error(Json::MakeObject({{"form", "short"}})), HasSubstr("factored"));
+  EXPECT_THAT(error(Json("percent")), HasSubstr("an object"));
+}
+
+TEST(Math, OptionsChangeWhatCounts) {
+  const auto outcome = [](const char* options, std::string_view answer,
+                          std::string_view reference) {
+    return Grade(Bind("math", *ParseJson(options)), answer, reference)->outcome;
+  };
+  EXPECT_EQ(outcome("{}", "25", "25\\%"), Outcome::kCorrect);
+  EXPECT_EQ(outcome(R"({"percent": "strict"})", "25", "25\\%"), Outcome::kIncorrect);
+  EXPECT_EQ(outcome(R"({"percent": "strict"})", "0.25", "25\\%"), Outcome::kCorrect);
+  EXPECT_EQ(outcome("{}", "2.99e8", "3.00e8"), Outcome::kIncorrect);
+  EXPECT_EQ(outcome(R"({"relative_tolerance": 0.01})", "2.99e8", "3.00e8"), Outcome::kCorrect);
+  EXPECT_EQ(outcome(R"({"relative_tolerance": 0.001})", "2.99e8", "3.00e8"), Outcome::kIncorrect);
+  EXPECT_EQ(outcome(R"({"absolute_tolerance": 0.5})", "7.4", "7"), Outcome::kCorrect);
+  EXPECT_EQ(outcome(R"({"absolute_tolerance": 0.5})", "7.6", "7"), Outcome::kIncorrect);
+  EXPECT_EQ(outcome(R"({"significant_digits": 3})", "1.414", "\\sqrt2"), Outcome::kCorrect);
+  EXPECT_EQ(outcome(R"({"significant_digits": 3})", "1.42", "\\sqrt2"), Outcome::kIncorrect);
+  EXPECT_EQ(outcome("{}", "\\frac{37}{3}", "12.3"), Outcome::kCorrect);
+  EXPECT_EQ(outcome(R"({"rounding": []})", "\\frac{37}{3}", "12.3"), Outcome::kIncorrect);
+  EXPECT_EQ(outcome(R"({"form": "reduced"})", "\\frac{2}{4}", "\\frac12"), Outcome::kIncorrect);
+  EXPECT_EQ(outcome(R"({"form": "reduced"})", "\\frac{1}{2}", "\\frac12"), Outcome::kCorrect);
+  EXPECT_EQ(outcome(R"({"form": "factored"})", "x^2-1", "(x-1)(x+1)"), Outcome::kIncorrect);
+  EXPECT_EQ(outcome(R"({"form": "factored"})", "(x+1)(x-1)", "(x-1)(x+1)"), Outcome::kCorrect);
+  EXPECT_EQ(outcome(R"({"form": "expanded"})", "(x+1)(x-1)", "x^2-1"), Outcome::kIncorrect);
 }
 
 }  // namespace

@@ -55,17 +55,35 @@ void AddAlternatives(const Ambiguities& seen, const Limits& limits, Side* side) 
   }
 }
 
-// "C. 1-i", "(C) 1-i": the letter of a choice before its content. Nothing where there is none.
+// "C. 1-i", "(C) 1-i", "\\textbf{(C)} 1-i": the letter of a choice before its content, which is
+// left in `text`; "C)" alone leaves the letter. Nothing where there is none.
 std::optional<char> TakeChoice(std::string_view* text) {
   std::string_view rest = *text;
+  bool group = false;
+  for (const std::string_view macro : {"\\text{", "\\textbf{", "\\mathrm{", "\\mathbf{"}) {
+    if (rest.substr(0, macro.size()) != macro) continue;
+    rest.remove_prefix(macro.size());
+    group = true;
+  }
   const bool bracket = !rest.empty() && rest.front() == '(';
   if (bracket) rest.remove_prefix(1);
-  if (rest.size() < 3 || rest[0] < 'A' || rest[0] > 'H') return std::nullopt;
+  if (rest.size() < 2 || rest[0] < 'A' || rest[0] > 'H') return std::nullopt;
   if (rest[1] != ')' && (rest[1] != '.' || bracket)) return std::nullopt;
-  if (bracket && rest[2] != ' ') return std::nullopt;  // (C)D is a product
   const char letter = rest[0];
-  rest = Trim(rest.substr(2));
-  if (rest.empty()) return std::nullopt;
+  rest.remove_prefix(2);
+  if (group) {
+    rest = TrimLeft(rest);
+    if (rest.empty() || rest.front() != '}') return std::nullopt;
+    rest.remove_prefix(1);
+  } else if (bracket && !rest.empty() && rest.front() != ' ' && rest.front() != '\\') {
+    return std::nullopt;  // (C)D is a product
+  }
+  if (rest.substr(0, 2) == "\\ " || rest.substr(0, 2) == "\\,") rest.remove_prefix(2);
+  rest = Trim(rest);
+  if (rest.empty()) {
+    if (!bracket && !group) *text = text->substr(0, 1);
+    return std::nullopt;
+  }
   *text = rest;
   return letter;
 }
@@ -81,7 +99,8 @@ Side ReadSide(std::string_view text, const Limits& limits) {
   side.spelled = std::string(StripFrame(spelled));
   std::string_view content = side.spelled;
   const std::optional<char> choice = TakeChoice(&content);
-  if (choice) side.spelled = std::string(StripFrame(content));
+  if (choice || content.size() != side.spelled.size())
+    side.spelled = std::string(StripFrame(content));
   const Reading reading = Read(side.spelled, {}, limits);
   side.error = reading.error;
   side.over_limit = reading.over_limit;
@@ -260,8 +279,8 @@ bool DecideIdentical(const Side& reference, const CheckOptions& options, const D
                      Outcome* outcome) {
   Fill({Finding::kEqual, Tier::kIdentity, 0, ""}, outcome);
   if (reference.readings.empty()) {
-    // Identical beyond a limit is still identical; identical nonsense is no answer.
-    if (reference.over_limit || reference.has_words) return true;
+    // What cannot be read, letter for letter, is still the reference. Nothing is no answer.
+    if (!reference.spelled.empty() || reference.over_limit) return true;
     outcome->verdict = Verdict::kReferenceUnreadable;
     outcome->tier = Tier::kNone;
     outcome->note = reference.error;

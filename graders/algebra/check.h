@@ -63,10 +63,7 @@ struct Outcome {
            (verdict == Verdict::kNumericallyEqual && digits >= kEnoughDigits);
   }
   // Neither right nor wrong is known; counted apart in every report.
-  bool undecided() const {
-    return !correct() && verdict != Verdict::kProvedDifferent &&
-           verdict != Verdict::kAnswerUnreadable;
-  }
+  bool undecided() const { return !correct() && verdict != Verdict::kProvedDifferent; }
 };
 
 Outcome Check(std::string_view reference, std::string_view answer, const CheckOptions& options);

@@ -646,9 +646,40 @@ class Comparer {
     if (UnknownsOf(left) != UnknownsOf(right))
       return Different(Tier::kEquation, "different unknowns");
     Decision decision = Proportional(left, right, false, deadline_);
+    // y = 6/x is xy = 6: without the denominators.
+    if (decision.finding == Finding::kDifferent && (HasDenominator(left) || HasDenominator(right)))
+      decision = Proportional(Numerator(left), Numerator(right), false, deadline_);
     if (decision.finding == Finding::kDifferent)
       decision.note = "not the same equation up to a constant factor";
     return decision;
+  }
+
+  static bool HasDenominator(const Expr& e) {
+    return Any(e, [](const Node& n) { return n.kind == Kind::kDiv && !IsConstant(n.args[1]); });
+  }
+
+  // The terms of a sum over their common denominator, which is the product of the distinct ones.
+  static Expr Numerator(const Expr& sum) {
+    const std::vector<Expr> terms = sum->kind == Kind::kAdd ? sum->args : std::vector<Expr>{sum};
+    std::map<std::string, Expr> denominators;
+    for (const Expr& term : terms) {
+      const Expr quotient = term->kind == Kind::kNeg ? term->args[0] : term;
+      if (quotient->kind == Kind::kDiv && !IsConstant(quotient->args[1]))
+        denominators[CanonicalText(quotient->args[1])] = quotient->args[1];
+    }
+    std::vector<Expr> cleared;
+    for (const Expr& term : terms) {
+      const bool negative = term->kind == Kind::kNeg;
+      const Expr quotient = negative ? term->args[0] : term;
+      const bool divided = quotient->kind == Kind::kDiv && !IsConstant(quotient->args[1]);
+      const std::string own = divided ? CanonicalText(quotient->args[1]) : "";
+      std::vector<Expr> factors = {divided ? quotient->args[0] : quotient};
+      for (const auto& [text, denominator] : denominators)
+        if (text != own) factors.push_back(denominator);
+      const Expr product = MakeProduct(std::move(factors));
+      cleared.push_back(negative ? Negate(product) : product);
+    }
+    return MakeSum(std::move(cleared));
   }
 
   Decision CompareInOrder(const Expr& g, const Expr& p) {

@@ -402,6 +402,23 @@ std::optional<Decision> CompareAtGenericPoints(const Expr& a, const Expr& b,
   return Equal(Tier::kGeneric);
 }
 
+// A numeric verdict looks once more with four times the digits, so that a difference of 1e-100
+// shows.
+Decision ConfirmDeeper(const Expr& a, const Expr& b, const Unknowns& unknowns,
+                       const Decision& numeric) {
+  Sequence sequence;
+  for (int shape = 0; shape < 2; ++shape) {
+    const BallPair pair =
+        EvaluateBalls(a, b, {}, PointOf(unknowns, &sequence, shape), kDeepPrecision, false);
+    if (!pair.a || !pair.b) continue;
+    const BallComparison comparison = CompareBalls(*pair.a, *pair.b, kDeepPrecision);
+    if (!comparison.different) continue;
+    if (unknowns.opaque_value) return Undecided("an infinite sum, a limit or the like");
+    return Different(numeric.tier);
+  }
+  return numeric;
+}
+
 Decision CompareExpressions(const Expr& a, const Expr& b, const Unknowns& unknowns,
                             const Deadline& deadline) {
   const bool integers = std::any_of(unknowns.by_key.begin(), unknowns.by_key.end(),
@@ -431,7 +448,7 @@ Decision CompareExpressions(const Expr& a, const Expr& b, const Unknowns& unknow
         return Equal(Tier::kGeneric, note);
     }
   }
-  return {Finding::kNumeric, tier, survey.digits, note};
+  return ConfirmDeeper(a, b, unknowns, {Finding::kNumeric, tier, survey.digits, note});
 }
 
 // ∞ and -∞ equal themselves alone.

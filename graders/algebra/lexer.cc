@@ -1117,7 +1117,8 @@ class Scanner {
       return;
     }
     const bool letters = std::all_of(trimmed.begin(), trimmed.end(), IsLetter);
-    if (Contains(trimmed, "\\") || Contains(trimmed, "{") || IsMathematical(trimmed)) {
+    if (Contains(trimmed, "\\") || Contains(trimmed, "{") ||
+        IsMathematical(trimmed, AfterValue()) || IsDigit(trimmed.front())) {
       Nested(inside);
       return;
     }
@@ -1127,6 +1128,11 @@ class Scanner {
       return;
     }
     const std::string lower = ToLowerAscii(trimmed);
+    if (const std::string half = ReplaceAll(ReplaceAll(lower, ".", ""), " ", "");
+        half == "am" || half == "pm") {
+      Push(TokenKind::kText, half, true);
+      return;
+    }
     if (lower == "and" || lower == "or" || lower == ", and" || lower == ", or" || lower == "and,") {
       if (lower[0] == ',') Push(TokenKind::kOperator, ",");
       Push(TokenKind::kOperator, Contains(lower, "or") ? "or" : "and", true);
@@ -1173,7 +1179,8 @@ class Scanner {
   }
 
   // "13", "(C)", "4:30", "-2", "3/4", ",": no words in it.
-  static bool IsMathematical(std::string_view content) {
+  // After a value, letters are a unit: "5\text{ m/s}".
+  static bool IsMathematical(std::string_view content, bool after_value) {
     size_t run = 0;
     size_t longest = 0;
     for (const char c : content) {
@@ -1182,6 +1189,7 @@ class Scanner {
       if (static_cast<unsigned char>(c) >= 0x80) return false;
     }
     const bool one_letter_only = content.size() == 1 && longest == 1;
+    if (after_value && longest > 0 && content.front() != '(') return false;
     return longest <= 1 && !one_letter_only && !Contains(content, "'");
   }
 

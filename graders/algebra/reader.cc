@@ -590,21 +590,49 @@ class Parser {
       const bool known = IsBareUnit(token.text) || IsUnitPhrase(lower);
       const bool special = lower == "percent" || lower == "degrees" || lower == "degree" ||
                            MultiplierWord(lower).has_value();
-      const bool noun = token.space_before && LooksLikeProse(token.text);
+      const bool noun =
+          token.space_before && LooksLikeProse(token.text) && !SaysMore(ToLowerAscii(token.text));
       if (!known && !special && !noun) return nullptr;
       if (!IsNumeric(value)) return nullptr;
       if (noun && !known && !special) words_ = true;
       return Wrap(value, lower);
     }
     if (token.kind != TokenKind::kText) return nullptr;
-    const std::string lower = ToLowerAscii(token.text);
+    std::string lower = ToLowerAscii(token.text);
     if (IsFillerWord(lower)) {
       ++at_;
       return value;
     }
+    if (lower.substr(0, 3) == "is ") lower = lower.substr(3);  // "n \text{ is odd}"
+    if (SaysMore(lower)) {
+      words_ = true;
+      return Fail("the words '" + Shorten(token.text, 40) + "'");
+    }
     if (token.text.size() == 1 && !ReadUnit(lower).known) return nullptr;
     if (token.text.size() == 1 && !IsNumeric(value)) return nullptr;
     return Wrap(value, lower);
+  }
+
+  // Words that change what the number before them says: "5 or more" is not 5.
+  static bool SaysMore(std::string_view lower) {
+    static const std::unordered_set<std::string_view> words = {
+        "or",      "and",    "more",   "less",    "fewer", "than",    "at",      "least",
+        "most",    "not",    "about",  "to",      "from",  "but",     "except",  "if",
+        "when",    "either", "plus",   "minus",   "times", "no",      "only",    "both",
+        "neither", "over",   "under",  "between", "above", "below",   "greater", "smaller",
+        "larger",  "up",     "down",   "any",     "all",   "some",    "with",    "without",
+        "is",      "are",    "does",   "do",      "i",     "we",      "so",      "because",
+        "then",    "until",  "after",  "before",  "off",   "half",    "double",  "twice",
+        "base",    "mod",    "modulo", "other",   "else",  "roughly", "nearly"};
+    std::string_view rest = lower;
+    int count = 0;
+    while (!rest.empty()) {
+      const size_t end = rest.find_first_of(" ,;");
+      const std::string_view word = rest.substr(0, end);
+      if (!word.empty() && (words.count(word) || ++count > 4)) return true;
+      rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+    }
+    return false;
   }
 
   static bool IsUnitPhrase(std::string_view lower) {
@@ -620,7 +648,7 @@ class Parser {
       return Counted(MakeNode(Kind::kPercent, {value}));
     if (lower == "degrees" || lower == "degree" || lower == "deg")
       return Counted(MakeNode(Kind::kDegree, {value}));
-    std::string unit = lower.substr(0, 3) == "is " ? lower.substr(3) : lower;
+    std::string unit = lower;
     ReadUnitTail(&unit);
     if (failed()) return nullptr;
     return Counted(MakeNode(Kind::kQuantity, {value}, unit));
@@ -655,7 +683,13 @@ class Parser {
       } else if (Now().kind == TokenKind::kText ||
                  (Now().kind == TokenKind::kWord &&
                   (IsBareUnit(Now().text) || LooksLikeProse(Now().text)))) {
-        *unit += " " + ToLowerAscii(Now().text);
+        const std::string lower = ToLowerAscii(Now().text);
+        if (SaysMore(lower)) {
+          words_ = true;
+          Fail("the words '" + Shorten(lower, 40) + "'");
+          return;
+        }
+        *unit += " " + lower;
         ++at_;
       } else {
         return;
@@ -1032,11 +1066,33 @@ class Parser {
     const bool one_letter = Next().kind == TokenKind::kName && NextIsOperator(")", 2) &&
                             Next().text.size() == 1 && Next().text != name->text &&
                             name->text != "i" && Next().text != "i" && Next().text != "e";
+    if (name->text == "C" || name->text == "P") {
+      if (Expr count = Choices(name->text)) return count;
+    }
     if (!IsFunctionLetter(name->text) && !one_letter) return name;
+    return Applied(name);
+  }
+
+  Expr Applied(const Expr& name) {
     ++at_;
     Items list = ReadBracketed(")");
     if (failed()) return nullptr;
     return Counted(MakeCall("apply:" + name->text, std::move(list.items)));
+  }
+
+  // C(9,3), P(5,2): ways to choose, with and without order; of whole numbers only.
+  Expr Choices(const std::string& name) {
+    const auto whole = [&](size_t ahead) {
+      return Next(ahead).kind == TokenKind::kNumber && AllDigits(Next(ahead).text);
+    };
+    if (!whole(1) || !NextIsOperator(",", 2) || !whole(3) || !NextIsOperator(")", 4))
+      return nullptr;
+    const Expr n = MakeNumber(DecimalValue(Next(1).text));
+    const Expr k = MakeNumber(DecimalValue(Next(3).text));
+    at_ += 5;
+    const Expr ways = MakeCall("binom", {n, k});
+    if (name == "C") return Counted(ways);
+    return Counted(MakeProduct({ways, MakeCall("factorial", {k})}));
   }
 
   Items ReadBracketed(std::string_view close) {
