@@ -289,9 +289,10 @@ std::string SampleQuery(const SampleFilter& filter) {
       " LEFT JOIN verdicts AS v ON v.id = (SELECT max(n.id) FROM verdicts AS n WHERE n.sample = "
       "s.id)";
   if (filter.parts != SampleParts::kVerdicts) sql += " CROSS JOIN texts AS x ON x.sample = s.id";
-  sql += " WHERE p.task = ?1 AND (?2 IS NULL OR p.problem_id = ?2)";
-  if (filter.outcome) sql += " AND v.outcome = ?3";
-  // One problem has one row in the index (task, problem_id); all of them are read in rowid order.
+  // Written out, so that one problem is found by its index.
+  sql += " WHERE p.task = ?1";
+  sql += filter.problem_id.empty() ? " AND ?2 IS NULL" : " AND p.problem_id = ?2";
+  sql += filter.outcome ? " AND v.outcome = ?3" : " AND ?3 IS NULL";
   return sql + " ORDER BY p.id, s.sample_index";
 }
 
@@ -358,11 +359,7 @@ absl::Status VisitSamples(SqliteStatement& query, const TaskRow& task, const Sam
   std::optional<std::string_view> problem, outcome;
   if (!filter.problem_id.empty()) problem = filter.problem_id;
   if (filter.outcome) outcome = OutcomeName(*filter.outcome);
-  if (filter.outcome) {
-    query.Bind(task.row, problem, outcome);
-  } else {
-    query.Bind(task.row, problem);
-  }
+  query.Bind(task.row, problem, outcome);
   StoredSample stored;
   stored.task = task.name;
   while (true) {
