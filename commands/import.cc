@@ -1,0 +1,164 @@
+// `assay import`: completions that were recorded elsewhere become a run, graded as `run` grades.
+#include <cstdio>
+#include <memory>
+
+#include "commands/shared/run_execution.h"
+#include "harness/command.h"
+#include "harness/import.h"
+#include "harness/status.h"
+#include "harness/store.h"
+#include "harness/task.h"
+#include "harness/text.h"
+
+namespace assay {
+namespace {
+
+struct Options {
+  std::string file;
+  std::string task;
+  std::string make_task;
+  std::string format = "auto";
+  RecordingFields fields;
+  std::string reference_field;
+  std::string name;
+  std::string model;
+  std::vector<std::string> include_paths;
+  std::vector<std::string> data_dirs;
+  uint64_t seed = 1;
+  std::string database = DefaultDatabase();
+  bool only_recorded = false;
+  bool skip_unmatched = false;
+  RunDisplay display;
+};
+
+// Notes are part of the result: a guess that nobody saw is a wrong number waiting.
+void Note(const Options& options, const std::string& note) {
+  if (!options.display.quiet) std::fprintf(stderr, "%s\n", note.c_str());
+}
+
+absl::Status MakeTask(const Options& options) {
+  ASSIGN_OR_RETURN(
+      const NewTaskReport made,
+      MakeTaskFromRecording(options.file, options.make_task,
+                            {options.fields.id, options.fields.question, options.reference_field}));
+  for (const std::string& note : made.notes) Note(options, note);
+  Note(options, absl::StrFormat("made %s and %s: %s problems", made.yaml, made.rows,
+                                WithThousands(made.problems)));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ImportPlan> MakePlan(const Options& options) {
+  ImportPlan plan;
+  plan.search = DefaultSearchPath(options.include_paths, options.data_dirs);
+  const std::string spec = options.make_task.empty() ? options.task : options.make_task;
+  ASSIGN_OR_RETURN(std::vector<Task> tasks, LoadTasks(plan.search, spec, {}));
+  if (tasks.size() != 1) {
+    return InvalidArgument("--task: %s is a suite of %d tasks; import one task at a time", spec,
+                           tasks.size());
+  }
+  plan.task = std::move(tasks[0]);
+  plan.name = options.name;
+  plan.model = options.model;
+  plan.seed = options.seed;
+  plan.only_recorded = options.only_recorded;
+  plan.skip_unmatched = options.skip_unmatched;
+  return plan;
+}
+
+void Tell(const Options& options, const Recording& recording, const ImportReport& report) {
+  for (const std::string& note : report.notes) Note(options, note);
+  Note(options,
+       absl::StrFormat("run %s: %s completions of %s of %s problems, %d a problem -> %s",
+                       report.run_id, WithThousands(report.completions),
+                       WithThousands(report.problems_recorded), WithThousands(report.problems),
+                       report.samples_per_problem, options.database));
+  if (recording.other_tasks > 0) {
+    Note(options, absl::StrFormat("passed over: %s rows of other tasks",
+                                  WithThousands(recording.other_tasks)));
+  }
+  if (report.unmatched > 0) {
+    Note(options, absl::StrFormat("left out: %s completions that belong to no problem",
+                                  WithThousands(report.unmatched)));
+  }
+  if (report.missing > 0) {
+    Note(options, absl::StrFormat("missing: %s samples that the file does not have%s",
+                                  WithThousands(report.missing),
+                                  report.problems_recorded < report.problems
+                                      ? " (--only-recorded leaves out problems without any)"
+                                      : ""));
+  }
+  if (!report.ungraded_because.empty()) {
+    Note(options, "some samples are ungraded: " + report.ungraded_because);
+  }
+}
+
+absl::StatusOr<int> Import(const Options& options) {
+  if (options.task.empty() == options.make_task.empty()) {
+    return InvalidArgument(
+        "name the task with --task, or have one made from the file with --make-task NEW.yaml");
+  }
+  ASSIGN_OR_RETURN(const RecordingFormat format, RecordingFormatFromName(options.format));
+  if (!options.make_task.empty()) RETURN_IF_ERROR(MakeTask(options));
+  ASSIGN_OR_RETURN(const ImportPlan plan, MakePlan(options));
+  ASSIGN_OR_RETURN(const Recording recording,
+                   ReadRecording(options.file, format, options.fields, plan.task.name));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Store> store,
+                   Store::Open(options.database, StoreMode::kReadWrite));
+  ASSIGN_OR_RETURN(const ImportReport report, ImportRecording(*store, plan, recording));
+  Tell(options, recording, report);
+  RETURN_IF_ERROR(PrintRunResults(*store, report.run_id, options.display));
+  return report.missing == 0 && report.ungraded_because.empty() ? 0 : 1;
+}
+
+void Declare(CommandLine& line) {
+  auto options = std::make_shared<Options>();  // shared: lives as long as the action
+  line.Positional("file", &options->file,
+                  "JSON lines (also .gz, .zst): `assay export`'s, lm-evaluation-harness's "
+                  "samples_*.jsonl, or any rows with completions",
+                  true);
+  line.Option("--task,-t,--tasks", &options->task, "The task whose problems they answer");
+  line.Option("--make-task", &options->make_task,
+              "Make a task of the file's own questions and references: NEW.yaml, NEW.jsonl");
+  line.Option("--format", &options->format, "auto, jsonl, lm-eval or assay");
+  line.Option("--id-field", &options->fields.id, "The problem's id ('a.b.0' goes down)");
+  line.Option("--index-field", &options->fields.index, "The sample's index within its problem");
+  line.Option("--completion-field", &options->fields.completion,
+              "The reply: a text, or a list of texts (n samples)");
+  line.Option("--reasoning-field", &options->fields.reasoning, "Thinking that was kept apart");
+  line.Option("--finish-field", &options->fields.finish,
+              "Why the reply ended; 'length' is truncated");
+  line.Option("--question-field", &options->fields.question, "The question's text");
+  line.Option("--reference-field", &options->reference_field,
+              "The right answer; for --make-task only");
+  line.Option("--name", &options->name, "A name for the run");
+  line.Option("--model,-M", &options->model, "The model that the completions are of");
+  line.Option("--include-path", &options->include_paths, "Directories with further tasks");
+  line.Option("--data-dir", &options->data_dirs, "Directories with dataset files");
+  line.Option("--seed", &options->seed, "Orders choices and draws few-shot examples");
+  line.Option("--db,--output-path,-o", &options->database, "The results database");
+  line.Flag("--only-recorded", &options->only_recorded,
+            "The run is of the problems that the file has; the task's others are not missing");
+  line.Flag("--skip-unmatched", &options->skip_unmatched,
+            "Leave out completions that belong to no problem");
+  line.Flag("--json", &options->display.json, "Machine-readable results on stdout");
+  line.Flag("--quiet,-q", &options->display.quiet, "Say nothing but the results");
+  line.Flag("--allow-partial", &options->display.allow_partial,
+            "A labelled number, with bounds, over missing samples");
+  line.Action([options] {
+    const absl::StatusOr<int> status = Import(*options);
+    return status.ok() ? *status : PrintError(status.status());
+  });
+}
+
+}  // namespace
+
+Command ImportCommand() {
+  Command command;
+  command.name = "import";
+  command.about = "Make a run of completions that were recorded elsewhere";
+  command.order = 70;
+  command.declare = Declare;
+  return command;
+}
+
+}  // namespace assay
