@@ -449,7 +449,6 @@ ValueOr Last(Runtime& runtime, const Value& input, const Bound&) {
   if (input.is(Kind::kGenerator) || input.is(Kind::kLoop)) {
     return InvalidArgument("'%s' object is not reversible; |list comes first", TypeName(input));
   }
-  if (input.is_undefined()) return UndefinedError(input);
   ASSIGN_OR_RETURN(const std::span<const Value> items, Items(runtime, input));
   return items.empty() ? Value::Undefined("last item") : items.back();
 }
@@ -496,7 +495,6 @@ ValueOr Reverse(Runtime& runtime, const Value& input, const Bound&) {
   if (input.is_string()) {
     return Slice(runtime, input, Value::None(), Value::None(), Value::Integer(-1));
   }
-  if (input.is_undefined()) return UndefinedError(input);
   ASSIGN_OR_RETURN(const std::span<const Value> items, Items(runtime, input));
   const std::vector<Value> reversed(items.rbegin(), items.rend());
   // What Python can walk backwards gives an iterator, anything else a list.

@@ -69,12 +69,8 @@ ValueOr HasUpperCase(Runtime& runtime, const Value& input, const Bound&) {
   return HasCase(runtime, input, IsUpper, IsLower);
 }
 
-ValueOr Remainder(Runtime& runtime, const Value& input, const Value& divisor) {
-  if (input.is_string()) return InvalidArgument("a number is wanted, not str");
-  return Arithmetic(runtime, Operator::kModulo, input, divisor);
-}
 ValueOr IsRemainder(Runtime& runtime, const Value& input, const Value& divisor, int64_t wanted) {
-  ASSIGN_OR_RETURN(const Value rest, Remainder(runtime, input, divisor));
+  ASSIGN_OR_RETURN(const Value rest, Arithmetic(runtime, Operator::kModulo, input, divisor));
   ASSIGN_OR_RETURN(const bool equal, Equal(runtime, rest, Value::Integer(wanted)));
   return Value::Bool(equal);
 }
