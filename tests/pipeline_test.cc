@@ -1,4 +1,5 @@
-// The pipeline against a fake backend: nothing lost, nothing twice, failures stay missing, resume asks only for the rest.
+// The pipeline against a fake backend: nothing lost, nothing twice, failures stay missing, resume
+// asks only for the rest.
 #include "harness/pipeline.h"
 
 #include <filesystem>
@@ -22,7 +23,7 @@ class FakeSource final : public CompletionSource {
  public:
   std::function<absl::StatusOr<Completion>(const CompletionRequest&, const Draw&)> reply;
   std::function<void()> after_each = [] {};
-  absl::Status fatal;       // returned by Run after `fatal_after` draws
+  absl::Status fatal;  // returned by Run after `fatal_after` draws
   int fatal_after = -1;
   std::string model = "fake";
   int threads = 2;
@@ -37,7 +38,9 @@ class FakeSource final : public CompletionSource {
           const std::optional<CompletionRequest> request = flow.next();
           if (!request) return;
           for (const Draw& draw : request->draws) {
-            if (flow.stopping() || (fatal_after >= 0 && asked.size() >= static_cast<size_t>(fatal_after))) return;
+            if (flow.stopping() ||
+                (fatal_after >= 0 && asked.size() >= static_cast<size_t>(fatal_after)))
+              return;
             {
               std::lock_guard lock(mutex);
               asked.push_back({request->problem_id, draw.index});
@@ -72,7 +75,9 @@ class PipelineTest : public testing::Test {
   void WriteTask(int problems) {
     std::string rows;
     for (int i = 0; i < problems; ++i) {
-      rows += absl::StrFormat("{\"id\": \"p%d\", \"question\": \"What is %d + 1?\", \"answer\": \"%d\"}\n", i, i, i + 1);
+      rows += absl::StrFormat(
+          "{\"id\": \"p%d\", \"question\": \"What is %d + 1?\", \"answer\": \"%d\"}\n", i, i,
+          i + 1);
     }
     WriteWholeFile(directory_.Path("sums.jsonl"), rows);
     WriteWholeFile(directory_.Path("sums.yaml"), R"(name: sums
@@ -98,7 +103,8 @@ metrics: [pass@1]
   RunPlan Plan(double limit = 0) {
     RunPlan plan;
     plan.search = DefaultSearchPath({}, {});
-    absl::StatusOr<std::vector<Task>> tasks = LoadTasks(plan.search, directory_.Path("sums.yaml"), {});
+    absl::StatusOr<std::vector<Task>> tasks =
+        LoadTasks(plan.search, directory_.Path("sums.yaml"), {});
     EXPECT_TRUE(tasks.ok()) << tasks.status();
     if (tasks.ok()) plan.tasks = *std::move(tasks);
     plan.seed = 7;
@@ -128,7 +134,8 @@ metrics: [pass@1]
     return Execute(plan, source, **writer, &summary->manifest);
   }
 
-  RunOutcome Execute(const RunPlan& plan, FakeSource& source, RunWriter& writer, RunManifest* manifest) {
+  RunOutcome Execute(const RunPlan& plan, FakeSource& source, RunWriter& writer,
+                     RunManifest* manifest) {
     BackendCounters counters;
     RunProgress progress;
     PipelineOptions options;
@@ -138,7 +145,8 @@ metrics: [pass@1]
 
   void Reopen() {
     store_.reset();
-    absl::StatusOr<std::unique_ptr<Store>> store = Store::Open(directory_.Path("runs.db"), StoreMode::kReadWrite);
+    absl::StatusOr<std::unique_ptr<Store>> store =
+        Store::Open(directory_.Path("runs.db"), StoreMode::kReadWrite);
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
   }
@@ -147,8 +155,10 @@ metrics: [pass@1]
   std::map<std::pair<std::string, int>, Outcome> Stored() {
     std::map<std::pair<std::string, int>, Outcome> stored;
     EXPECT_OK(store_->ForEachSample(run_id_, {}, [&](const StoredSample& sample) {
-      EXPECT_TRUE(stored.emplace(std::pair(sample.sample.problem_id, sample.sample.index),
-                                 sample.sample.verdict.outcome).second);
+      EXPECT_TRUE(stored
+                      .emplace(std::pair(sample.sample.problem_id, sample.sample.index),
+                               sample.sample.verdict.outcome)
+                      .second);
       return absl::OkStatus();
     }));
     return stored;
@@ -180,8 +190,10 @@ TEST_F(PipelineTest, EverySampleIsAskedOnceWithItsOwnSeedAndStored) {
 
 TEST_F(PipelineTest, AFailedRequestStaysMissingAndResumeAsksOnlyForIt) {
   FakeSource source;
-  source.reply = [](const CompletionRequest& request, const Draw& draw) -> absl::StatusOr<Completion> {
-    if (draw.index == 1 && request.problem_id.size() == 2) return absl::UnavailableError("connection reset");
+  source.reply = [](const CompletionRequest& request,
+                    const Draw& draw) -> absl::StatusOr<Completion> {
+    if (draw.index == 1 && request.problem_id.size() == 2)
+      return absl::UnavailableError("connection reset");
     return Right(request, draw);
   };
   const RunOutcome first = Start(Plan(), source);
@@ -204,7 +216,8 @@ TEST_F(PipelineTest, AFailedRequestStaysMissingAndResumeAsksOnlyForIt) {
 
 TEST_F(PipelineTest, ATruncatedReplyIsNeverSearched) {
   FakeSource source;
-  source.reply = [](const CompletionRequest& request, const Draw& draw) -> absl::StatusOr<Completion> {
+  source.reply = [](const CompletionRequest& request,
+                    const Draw& draw) -> absl::StatusOr<Completion> {
     absl::StatusOr<Completion> completion = Right(request, draw);
     if (draw.index == 0) completion->finish = FinishReason::kLength;
     if (draw.index == 1) completion->unclosed_reasoning = true;
@@ -263,9 +276,12 @@ TEST_F(PipelineTest, ResumingWithAnotherModelIsRefused) {
 
 TEST_F(PipelineTest, TwoProblemsOfOneIdEndTheRun) {
   WriteWholeFile(directory_.Path("sums.jsonl"),
-                 "{\"id\":\"a\",\"question\":\"1\",\"answer\":\"1\"}\n{\"id\":\"a\",\"question\":\"2\",\"answer\":\"2\"}\n");
+                 "{\"id\":\"a\",\"question\":\"1\",\"answer\":\"1\"}\n{\"id\":\"a\",\"question\":"
+                 "\"2\",\"answer\":\"2\"}\n");
   FakeSource source;
-  source.reply = [](const CompletionRequest&, const Draw&) -> absl::StatusOr<Completion> { return Says("1"); };
+  source.reply = [](const CompletionRequest&, const Draw&) -> absl::StatusOr<Completion> {
+    return Says("1");
+  };
   const RunOutcome outcome = Start(Plan(), source);
   EXPECT_THAT(std::string(outcome.error.message()), testing::HasSubstr("sums.jsonl:2"));
   EXPECT_THAT(std::string(outcome.error.message()), testing::HasSubstr("'a'"));
@@ -281,7 +297,8 @@ TEST_F(PipelineTest, LimitsCountProblemsOrShares) {
 
 TEST_F(PipelineTest, RegradingTellsWhatChangedAndKeepsCompletions) {
   FakeSource source;
-  source.reply = [](const CompletionRequest& request, const Draw& draw) -> absl::StatusOr<Completion> {
+  source.reply = [](const CompletionRequest& request,
+                    const Draw& draw) -> absl::StatusOr<Completion> {
     return draw.index == 2 ? Says("no idea") : Right(request, draw);
   };
   EXPECT_TRUE(Start(Plan(4), source).complete);
