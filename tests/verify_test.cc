@@ -25,13 +25,13 @@ TEST(Verify, OnePairIsJudgedWithItsReason) {
   const ProgramEnd end = RunAssay({"verify", "\\frac{1}{2}", "0.5"});
   EXPECT_EQ(end.status, 0);
   EXPECT_THAT(end.out, HasSubstr("verdict    correct (score 1)"));
-  EXPECT_THAT(end.out, HasSubstr("1/2 = 1/2"));
+  EXPECT_THAT(end.out, HasSubstr("proved equal"));
   const Json wrong = Verified({"5", "6"});
   EXPECT_EQ(wrong.FindString("verdict"), "incorrect");
   EXPECT_EQ(wrong.FindNumber("score"), 0);
-  EXPECT_EQ(wrong.FindString("tier"), "number");
+  EXPECT_EQ(wrong.FindString("tier"), "exact");
   EXPECT_EQ(wrong.FindString("grader"), "math");
-  EXPECT_EQ(Verified({"5", "x^2"}).FindString("verdict"), "undecided");
+  EXPECT_EQ(Verified({"5", "x^2"}).FindString("verdict"), "incorrect");
   EXPECT_EQ(Verified({"--", "-5", "-5.0"}).FindString("verdict"), "correct");
   EXPECT_EQ(Verified({"5", ""}).FindString("verdict"), "undecided");
 }
