@@ -116,7 +116,7 @@ template <typename T>
 std::string TypeName(const std::optional<T>*) {
   return TypeName(static_cast<const T*>(nullptr));
 }
-std::string TypeName(const std::vector<std::string>*) { return "TEXT ..."; }
+std::string TypeName(const std::vector<std::string>*) { return "TEXT"; }
 
 std::string Shown(const std::string& value) { return value; }
 std::string Shown(double value) { return absl::StrFormat("%g", value); }

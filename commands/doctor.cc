@@ -229,7 +229,7 @@ void DescribeServer(const Json& server, std::vector<Finding>* findings) {
   const std::string url = Printable(server.FindString("url").value_or("the endpoint"));
   const std::string error = Printable(server.FindString("error").value_or(""));
   if (!server.FindBool("reachable").value_or(false)) {
-    findings->push_back({"endpoint", Health::kProblem, url + " is not reachable: " + error});
+    findings->push_back({"endpoint", Health::kProblem, url + " cannot be used: " + error});
     return;
   }
   if (!error.empty()) {
