@@ -86,7 +86,9 @@ bool HasListMark(std::string_view text, size_t end) {
 // A letter in a formula or a compound is no choice: A=5, B_1, C++, B-cell, vitamin-C, A's.
 bool IsInCompound(std::string_view text, size_t begin, size_t end) {
   const std::string_view after = text.substr(end), before = text.substr(0, begin);
-  if (!after.empty() && std::string_view("+#^=@").find(after[0]) != kNowhere) return true;
+  if (!after.empty() && std::string_view("#^=@").find(after[0]) != kNowhere) return true;
+  // C++ and a grade of A+ are no choices; A+B are two.
+  if (after.starts_with("+") && (after.size() == 1 || !IsAsciiWord(after[1]))) return true;
   if (after.starts_with("_") && WordLength(after, 1) > 0) return true;
   if (after.starts_with(" = ") || after.starts_with("’")) return true;
   const bool joined_behind = after.size() > 1 &&
@@ -116,6 +118,7 @@ class Tokenizer {
     const size_t begin = at_;
     if (const char letter = FullWidthLetter(text_, at_)) return ReadFullWidth(letter);
     if (text_[at_] == '\\') return SkipCommand();
+    if (const size_t length = TagLength()) return Skip(length);
     while (const size_t length = WordLength(text_, at_)) {
       at_ += length;
       const bool inside = at_ + 1 < text_.size() && (text_[at_] == '\'' || text_[at_] == '-') &&
@@ -132,6 +135,19 @@ class Tokenizer {
         (tokens_.empty() || tokens_.back().end < at_ || tokens_.back().kind != Kind::kLetter);
     if (alone) AddLetter(at_, at_ + 3, letter);
     at_ += 3;
+  }
+
+  // </s>, <|im_end|>, <br>, and ~~what is struck out~~. "<B>" is a letter in brackets.
+  size_t TagLength() const {
+    const std::string_view rest = text_.substr(at_, 80);
+    if (rest.starts_with("~~")) {
+      const size_t close = rest.find("~~", 2);
+      return close == kNowhere ? 2 : close + 2;
+    }
+    const size_t close = rest.find('>');
+    const bool tag = rest.starts_with("</") || rest.starts_with("<|") || rest.starts_with("<br") ||
+                     rest.starts_with("<s>");
+    return tag && close != kNowhere ? close + 1 : 0;
   }
 
   void SkipCommand() {
@@ -169,8 +185,8 @@ class Tokenizer {
   }
 
   void ReadMark() {
-    static constexpr std::array<std::string_view, 9> kJoins = {",",  "/",  "&",  ";", "|",
-                                                               "，", "、", "和", "或"};
+    static constexpr std::array<std::string_view, 10> kJoins = {"+", ",",  "/",  "&",  ";",
+                                                                "|", "，", "、", "和", "或"};
     static constexpr std::array<std::string_view, 6> kStops = {".", "!", "?", "。", "！", "？"};
     const std::string_view rest = text_.substr(at_);
     for (const std::string_view join : kJoins) {
@@ -238,10 +254,10 @@ constexpr std::array<std::string_view, 14> kNegations = {
 // A single letter before which one of these stands is what the sentence comes to.
 constexpr std::array<std::string_view, 9> kConclusions = {
     "so", "therefore", "thus", "hence", "conclude", "choose", "pick", "select", "finally"};
-constexpr std::array<std::string_view, 20> kCues = {
-    "so",     "therefore", "thus",   "hence", "answer",   "option", "choice",
-    "choose", "pick",      "select", "is",    "it's",     "think",  "believe",
-    "say",    "guess",     "with",   "be",    "conclude", "letter"};
+constexpr std::array<std::string_view, 24> kCues = {
+    "but",    "rather",  "actually", "only",   "so",   "therefore", "thus",     "hence",
+    "answer", "option",  "choice",   "choose", "pick", "select",    "is",       "it's",
+    "think",  "believe", "say",      "guess",  "with", "be",        "conclude", "letter"};
 
 constexpr std::array<std::string_view, 9> kWrongWords = {
     "wrong", "incorrect", "false", "not", "isn't", "mistaken", "out", "eliminated", "invalid"};
@@ -249,7 +265,7 @@ constexpr std::array<std::string_view, 9> kWrongWords = {
 class StatementReader {
  public:
   StatementReader(std::string_view text, int letters)
-      : letters_(letters), tokens_(Tokenizer(text).Read()) {}
+      : text_(text), letters_(letters), tokens_(Tokenizer(text).Read()) {}
 
   Reading Read() const {
     size_t first = 0;
@@ -260,7 +276,7 @@ class StatementReader {
       const std::optional<Reading> group = ReadGroup(first);
       if (group) return *group;
     }
-    return ReadConclusion();
+    return ReadConclusion(/*only_concluded=*/false);
   }
 
   // The statement is one letter and nothing else.
@@ -275,9 +291,35 @@ class StatementReader {
 
   const std::vector<Token>& tokens() const { return tokens_; }
 
+  // No letter in front: the one that the sentence comes to ("a vitamin C deficiency, so B").
+  Reading ReadConclusion(bool only_concluded) const {
+    Reading reading;
+    bool concluded = false;
+    for (size_t i = 0; i < tokens_.size(); ++i) {
+      if (!IsChoice(i) || IsNegated(i)) continue;
+      const bool conclusion = HasCue(i, kConclusions) && (tokens_[i].wrapped || EndsAfter(i));
+      const bool cue = conclusion || tokens_[i].wrapped || (HasCue(i, kCues) && EndsAfter(i));
+      if (!cue || ((concluded || only_concluded) && !conclusion)) continue;
+      if (reading.says == Says::kNothing || conclusion) {
+        const size_t joined = Joined(i);
+        reading = Of(i);
+        if (joined > 0 && tokens_[joined].letter != reading.letter) reading.says = Says::kConflict;
+        concluded |= conclusion;
+      } else if (tokens_[i].letter != reading.letter) {
+        reading.says = Says::kConflict;
+      }
+    }
+    return reading;
+  }
+
   bool EndsAfter(size_t i) const {
     return i + 1 >= tokens_.size() || tokens_[i + 1].kind == Kind::kStop ||
            tokens_[i + 1].kind == Kind::kJoin;
+  }
+
+  // "A (Paris)", "A - Paris": the word behind is set off, so the letter is no article to it.
+  bool MarkBetween(const Token& token, const Token& next) const {
+    return !Trim(text_.substr(token.end, next.begin - token.end)).empty();
   }
 
   // A letter that can be meant as a choice here: no article, no pronoun, no word in small letters.
@@ -286,7 +328,8 @@ class StatementReader {
     if (token.kind != Kind::kLetter) return false;
     if (token.wrapped || token.list_mark || EndsAfter(i)) return true;
     const Token& next = tokens_[i + 1];
-    const bool sure_word = next.kind != Kind::kWord || IsOneOf(next.word, kAfterLetter);
+    const bool sure_word =
+        next.kind != Kind::kWord || IsOneOf(next.word, kAfterLetter) || MarkBetween(token, next);
     if (!token.capital) return false;
     const bool article_or_pronoun = token.letter == 'A' || token.letter == 'I';
     return sure_word || !article_or_pronoun;
@@ -346,14 +389,16 @@ class StatementReader {
     return false;
   }
 
-  // "A) Apples and B) Pears": a later letter of the same sentence, marked like the first.
+  // "A) Apples and B) Pears": the next letter of the sentence is marked like this one and joined to
+  // it. In "(D) Both (A) and (B)" the next one is not joined.
   bool AnotherIsListed(size_t i) const {
     if (!tokens_[i].wrapped && !tokens_[i].list_mark) return false;
-    for (size_t next = i + 1; next < tokens_.size() && tokens_[next].kind != Kind::kStop; ++next) {
+    for (size_t next = i + 1; next < tokens_.size(); ++next) {
       const Token& token = tokens_[next];
-      const bool alike = token.kind == Kind::kLetter && token.letter != tokens_[i].letter &&
-                         (token.wrapped || token.list_mark);
-      if (alike && IsJoinWord(next - 1) && tokens_[next - 1].kind == Kind::kWord) return true;
+      if (token.kind == Kind::kStop) return false;
+      if (token.kind != Kind::kLetter) continue;
+      const bool alike = token.letter != tokens_[i].letter && (token.wrapped || token.list_mark);
+      return alike && IsJoinWord(next - 1) && tokens_[next - 1].kind == Kind::kWord;
     }
     return false;
   }
@@ -385,27 +430,7 @@ class StatementReader {
     return false;
   }
 
-  // No letter in front: the one that the sentence comes to ("a vitamin C deficiency, so B").
-  Reading ReadConclusion() const {
-    Reading reading;
-    bool concluded = false;
-    for (size_t i = 0; i < tokens_.size(); ++i) {
-      if (!IsChoice(i) || IsNegated(i)) continue;
-      const bool conclusion = HasCue(i, kConclusions) && (tokens_[i].wrapped || EndsAfter(i));
-      const bool cue = conclusion || tokens_[i].wrapped || (HasCue(i, kCues) && EndsAfter(i));
-      if (!cue || (concluded && !conclusion)) continue;
-      if (reading.says == Says::kNothing || conclusion) {
-        const size_t joined = Joined(i);
-        reading = Of(i);
-        if (joined > 0 && tokens_[joined].letter != reading.letter) reading.says = Says::kConflict;
-        concluded |= conclusion;
-      } else if (tokens_[i].letter != reading.letter) {
-        reading.says = Says::kConflict;
-      }
-    }
-    return reading;
-  }
-
+  std::string_view text_;
   int letters_;
   std::vector<Token> tokens_;
 };
@@ -448,9 +473,21 @@ Reading ReadAt(std::string_view text, Span span, int letters) {
   return reading;
 }
 
-// Takes blanks and emphasis.
+// Passes blanks (no-break ones too) and emphasis.
 size_t SkipMarkup(std::string_view text, size_t at) {
-  return std::min(text.find_first_not_of(" \t*_", at), text.size());
+  while (at < text.size()) {
+    const std::string_view rest = text.substr(at);
+    if (std::string_view(" \t*_").find(rest[0]) != kNowhere) {
+      ++at;
+    } else if (rest.starts_with("\u00A0")) {
+      at += 2;
+    } else if (rest.starts_with("\u202F")) {
+      at += 3;
+    } else {
+      break;
+    }
+  }
+  return at;
 }
 
 enum class Announces { kNothing, kColon, kVerb, kLineEnd };
@@ -459,10 +496,11 @@ enum class Announces { kNothing, kColon, kVerb, kLineEnd };
 Announces ReadAnnouncement(std::string_view text, size_t* at) {
   size_t i = *at;
   if (text.substr(i).starts_with("s")) ++i;
+  if (text.substr(i).starts_with(">")) return *at = i + 1, Announces::kColon;  // <answer>B</answer>
   i = SkipMarkup(text, i);
   const std::string_view rest = text.substr(i);
   if (rest.empty() || rest[0] == '\n' || rest[0] == '\r') return *at = i, Announces::kLineEnd;
-  for (const std::string_view colon : {":", "：", "=", "→", "- ", "– ", "— "}) {
+  for (const std::string_view colon : {":", "：", "=", "→", "- ", "– ", "— ", "।", "ঃ"}) {
     if (rest.starts_with(colon)) return *at = i + colon.size(), Announces::kColon;
   }
   const std::string lower = ToLowerAscii(rest.substr(0, 24));
@@ -520,10 +558,16 @@ bool TakesBack(std::string_view between) {
                      [&](std::string_view turn) { return Contains(lower, turn); });
 }
 
-constexpr std::array<std::string_view, 18> kAnswerWords = {
-    "Answer",  "answer",  "ANSWER",   "Antwort",  "Respuesta", "respuesta",
-    "Réponse", "réponse", "Risposta", "risposta", "Resposta",  "resposta",
-    "Ответ",   "ответ",   "答案",     "答え",     "정답",      "উত্তর"};
+constexpr std::array<std::string_view, 37> kAnswerWords = {
+    "Answer",   "answer",   "ANSWER",    "Ans",       "Correction", "correction", "Solution",
+    "Antwort",  "antwort",  "Respuesta", "respuesta", "Réponse",    "réponse",    "Reponse",
+    "Risposta", "risposta", "Resposta",  "resposta",  "Jawaban",    "jawaban",    "Jibu",
+    "Ìdáhùn",   "Ответ",    "ответ",     "Choice",    "choice",     "Option",     "option",
+    "答案",     "回答",     "答え",      "정답",      "답변",       "উত্তর",       "उत्तर",
+    "الإجابة",  "الجواب"};
+// "Option: B" announces; "Option B" names a choice, and a "Solution" is more than its answer.
+constexpr std::array<std::string_view, 5> kOnlyWithColon = {"Choice", "choice", "Option", "option",
+                                                            "Solution"};
 // An answer stands near the end: of a longer reply only this much is searched for announcements.
 constexpr size_t kSearchedBytes = 4 << 20;
 
@@ -587,34 +631,61 @@ struct Statements {
 
 // Reads the announcement whose word "answer" stands at `at`.
 void ReadAnswerWord(const Search& search, size_t at, size_t length, Statements* found) {
-  if (!BeginsWord(search.text, at)) return;
+  const bool closing_tag = at > 0 && search.text[at - 1] == '/';
+  if (!BeginsWord(search.text, at) || closing_tag) return;
   size_t after = at + length;
   const Announces announces = ReadAnnouncement(search.text, &after);
+  const bool needs_colon = IsOneOf(search.text.substr(at, length), kOnlyWithColon);
+  if (needs_colon && announces != Announces::kColon) return;
   const bool leads = LeadsItsLine(search.text, at);
   if (announces == Announces::kLineEnd && !leads) return;
   const Span span = AnnouncedAt(search.text, after);
   const bool one_letter = StatementReader(span.In(search.text), search.letters).IsOneLetter();
   if (announces == Announces::kNothing && !one_letter)
     return;  // "Answer B" says it, "answer a question" does not
-  const bool line = leads && announces != Announces::kVerb;
+  if (needs_colon && !leads) return;
+  const bool line = leads;
   if (!line && IsHypothetical(search.text, at)) return;
-  Statement statement = ReadStatement(search, span, line ? "answer_line" : "answer_phrase", at);
+  Statement statement = ReadStatement(
+      search, span, line && announces != Announces::kVerb ? "answer_line" : "answer_phrase", at);
   statement.exact = line && announces == Announces::kColon && one_letter && span.begin == after;
   KeepLater(line ? &found->line : &found->phrase, statement);
 }
 
-// The last announcement of each kind.
-void FindAnnouncements(const Search& search, Statements* found) {
-  const size_t floor =
-      search.text.size() > kSearchedBytes ? search.text.size() - kSearchedBytes : 0;
-  const std::string_view searched = search.text.substr(floor);
+// The longest answer word at the front of `text`, or "".
+std::string_view AnswerWordAt(std::string_view text) {
+  std::string_view longest;
   for (const std::string_view word : kAnswerWords) {
-    size_t at = searched.size();
-    for (int i = 0; i < kMostStatements && at > 0; ++i) {
-      at = searched.rfind(word, at - 1);
-      if (at == kNowhere || (found->line && floor + at < found->line->begin)) break;
-      ReadAnswerWord(search, floor + at, word.size(), found);
+    if (word.size() > longest.size() && text.starts_with(word)) longest = word;
+  }
+  return longest;
+}
+
+// Which bytes an answer word can begin with.
+const std::array<bool, 256>& FirstBytes() {
+  static const auto* first = [] {
+    auto* bytes = new std::array<bool, 256>{};
+    for (const std::string_view word : kAnswerWords) {
+      (*bytes)[static_cast<unsigned char>(word[0])] = true;
     }
+    return bytes;
+  }();
+  return *first;
+}
+
+// The last announcement of each kind: backwards, up to the first that leads its line.
+void FindAnnouncements(const Search& search, Statements* found) {
+  const std::string_view text = search.text;
+  const size_t floor = text.size() > kSearchedBytes ? text.size() - kSearchedBytes : 0;
+  const std::array<bool, 256>& first = FirstBytes();
+  int looked_at = 0;
+  for (size_t at = text.size(); at-- > floor && looked_at < kMostStatements;) {
+    if (!first[static_cast<unsigned char>(text[at])]) continue;
+    const std::string_view word = AnswerWordAt(text.substr(at, 40));
+    if (word.empty()) continue;
+    ++looked_at;
+    ReadAnswerWord(search, at, word.size(), found);
+    if (found->line) return;
   }
 }
 
@@ -645,29 +716,30 @@ bool IsPraised(const std::vector<Token>& tokens, size_t i) {
   return i < tokens.size() && IsOneOf(tokens[i].word, kPraise);
 }
 
-// "the correct option is (B)", "I choose B", "go with option B", 选B.
+// "the correct option is (B)", "I choose B", "go with option B", "it is B", "actually B", 选B.
 bool IsChosen(std::string_view text, const std::vector<Token>& tokens, size_t i) {
-  static constexpr std::array<std::string_view, 12> kChoosing = {
-      "choose",    "select",  "pick",    "with", "chose", "choosing",
-      "selecting", "picking", "correct", "best", "right", "appropriate"};
+  static constexpr std::array<std::string_view, 14> kChoosing = {
+      "choose",  "select", "pick", "chose",       "choosing", "selecting", "picking",
+      "correct", "best",   "it's", "appropriate", "actually", "rather",    "instead"};
   static constexpr std::array<std::string_view, 14> kBetween = {
       "option",    "choice", "letter", "the",  "one",       "is",   "answer",
       "statement", "be",     "would",  "must", "therefore", "thus", "should"};
   const std::string_view before = text.substr(0, tokens[i].begin);
-  for (const std::string_view choose : {"选", "选择", "选：", "选项是", "选 "}) {
+  for (const std::string_view choose : {"选", "选择", "选：", "选:", "选项是", "选 ", "选择 "}) {
     if (before.ends_with(choose)) return true;
   }
-  if (i > 0 && (tokens[i - 1].word == "right" || tokens[i - 1].word == "with")) {
-    // "the right B", "starts with B": only "go with", "going with".
-    if (tokens[i - 1].word == "right" || i < 2 ||
-        (tokens[i - 2].word != "go" && tokens[i - 2].word != "going"))
-      return false;
-  }
+  bool is = false;  // "it is B", but not "call it B"
   for (size_t back = 1; back <= 5 && back <= i; ++back) {
     const Token& token = tokens[i - back];
+    if (token.kind == Kind::kJoin && back > 1) continue;  // "Actually, B"
+    if (token.kind == Kind::kJoin && i > back && tokens[i - back - 1].word == "actually") continue;
     if (token.kind != Kind::kWord) return false;
-    if (IsOneOf(token.word, kChoosing)) return true;
+    if (IsOneOf(token.word, kChoosing) || (token.word == "it" && is)) return true;
+    const bool going = token.word == "with" && i > back &&
+                       (tokens[i - back - 1].word == "go" || tokens[i - back - 1].word == "going");
+    if (going) return true;
     if (!IsOneOf(token.word, kBetween)) return false;
+    is |= token.word == "is" || token.word == "be";
   }
   return false;
 }
@@ -694,11 +766,12 @@ std::optional<Statement> PhraseInLine(const Search& search, Span line) {
   return std::nullopt;
 }
 
-constexpr int kMostLines = 400;  // looked at for a phrase, from the last one back
+constexpr int kMostLines = 60;  // looked at for a phrase, from the last one back
 
-void FindPhrase(const Search& search, Statements* found) {
+// Before `floor` nothing is looked for: a phrase there would not outweigh what stands at `floor`.
+void FindPhrase(const Search& search, size_t floor, Statements* found) {
   size_t end = search.text.size();
-  for (int i = 0; i < kMostLines && end > 0; ++i) {
+  for (int i = 0; i < kMostLines && end > floor; ++i) {
     const size_t newline = search.text.rfind('\n', end - 1);
     const size_t begin = newline == kNowhere ? 0 : newline + 1;
     // Of a line that is too long only its end is read.
@@ -732,17 +805,52 @@ char OnlyMark(std::string_view text) {
   return only;
 }
 
+// "B", "(B)", "Option B", "So B.": nothing but a letter and words that lead to it.
+bool IsLoneLetter(const StatementReader& reader) {
+  const std::vector<Token>& tokens = reader.tokens();
+  size_t i = 0;
+  while (i < tokens.size() && IsOneOf(tokens[i].word, kFillers)) ++i;
+  const bool letter = i < tokens.size() && tokens[i].kind == Kind::kLetter && reader.IsChoice(i);
+  return letter &&
+         (i + 1 == tokens.size() || (i + 2 == tokens.size() && tokens[i + 1].kind == Kind::kStop));
+}
+
+// "B because ...".
+bool IsReasonedLetter(const StatementReader& reader) {
+  static constexpr std::array<std::string_view, 4> kReasons = {"because", "since", "as", "due"};
+  const std::vector<Token>& tokens = reader.tokens();
+  return tokens.size() > 2 && tokens[0].kind == Kind::kLetter && tokens[0].capital &&
+         IsOneOf(tokens[1].word, kReasons);
+}
+
 std::optional<Statement> LoneLine(const Search& search, Span line, std::string rule) {
   if (line.end - line.begin > kLongestStatement) return std::nullopt;
   const std::string_view view = line.In(search.text);
   const StatementReader reader(view, search.letters);
-  const bool lone = reader.IsOneLetter() && reader.tokens().front().kind == Kind::kLetter;
   const char mark = MarkedAtFront(view);
-  if (!lone && (mark == 0 || mark != OnlyMark(search.text))) return std::nullopt;
+  const bool marked = mark != 0 && mark == OnlyMark(search.text);
+  if (!marked && !IsLoneLetter(reader) && !IsReasonedLetter(reader)) return std::nullopt;
   Statement statement{ReadAt(search.text, line, search.letters), std::move(rule), line.begin,
                       false};
-  if (statement.reading.says == Says::kNothing) return std::nullopt;
+  const bool nothing = statement.reading.says == Says::kNothing;
+  // "(A) and (B) fail, so (D)." begins with a mark and is still a sentence.
+  const bool sentence = marked && statement.reading.says == Says::kConflict;
+  if (nothing || sentence) return std::nullopt;
   return statement;
+}
+
+// "(A) and (B) fail, so (D).": what the last line comes to.
+std::optional<Statement> Conclusion(const Search& search) {
+  const Span line = LastLine(search.text);
+  const Span read{
+      std::max(line.begin, line.end > kLongestStatement ? line.end - kLongestStatement : 0),
+      line.end};
+  const StatementReader reader(read.In(search.text), search.letters);
+  Reading reading = reader.ReadConclusion(/*only_concluded=*/true);
+  reading.begin += read.begin;
+  reading.end += read.begin;
+  if (reading.says == Says::kNothing) return std::nullopt;
+  return Statement{reading, "concluded", read.begin, false};
 }
 
 Span FirstLine(std::string_view text) {
@@ -763,6 +871,10 @@ std::optional<Statement> Settle(const Search& search, const Statements& found) {
   const std::optional<Statement> strong = Later(found.line, found.box);
   if (!strong) return found.phrase;
   if (!found.phrase || found.phrase->begin < strong->reading.end) return strong;
+  // "The answer is A? No: the answer is B."
+  const bool both_sentences =
+      strong->rule.starts_with("answer_phrase") && found.phrase->rule.starts_with("answer_phrase");
+  if (both_sentences) return found.phrase;
   const size_t end = strong->reading.end;
   return TakesBack(search.text.substr(end, found.phrase->begin - end)) ? found.phrase : strong;
 }
@@ -777,11 +889,13 @@ Extraction ExtractLetter(const Search& search, Mode mode) {
   Statements found;
   FindAnnouncements(search, &found);
   FindBox(search, &found);
-  FindPhrase(search, &found);
+  const std::optional<Statement> strong = Later(found.line, found.box);
+  FindPhrase(search, strong ? strong->reading.end : 0, &found);
   const std::optional<Statement>& form = found.line ? found.line : found.box;
   std::optional<Statement> settled = Settle(search, found);
   if (!settled) settled = LoneLine(search, LastLine(search.text), "last_line");
   if (!settled) settled = LoneLine(search, FirstLine(search.text), "first_line");
+  if (!settled) settled = Conclusion(search);
   return ToExtraction(form && form->exact ? ToFound(form) : std::nullopt, ToFound(settled), mode);
 }
 
