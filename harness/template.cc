@@ -216,8 +216,13 @@ class Interpreter {
     return absl::OkStatus();
   }
 
+  absl::Status AppendChecked(const Value& value, std::string* out) {
+    if (value.is_undefined() && !runtime_.limits().write_undefined) return UndefinedError(value);
+    return AppendText(runtime_, value, out);
+  }
+
   absl::Status WriteValue(const Value& value) {
-    RETURN_IF_ERROR(AppendText(runtime_, value, out_));
+    RETURN_IF_ERROR(AppendChecked(value, out_));
     return runtime_.CheckOutput(out_->size());
   }
 
@@ -666,7 +671,7 @@ class Interpreter {
     for (const Expression* child : node.children) {
       ASSIGN_OR_RETURN(const Value value, Evaluate(*child, frame));
       line_ = node.line;
-      RETURN_IF_ERROR(AppendText(runtime_, value, &text));
+      RETURN_IF_ERROR(AppendChecked(value, &text));
     }
     RETURN_IF_ERROR(runtime_.Reserve(text.size()));
     RETURN_IF_ERROR(runtime_.ChargeBytes(text.size()));
@@ -782,6 +787,8 @@ absl::StatusOr<Template> Template::Parse(std::string_view source, std::string_vi
   RETURN_IF_ERROR(jinja::Parse(source, program.get()));
   return Template(std::move(program));
 }
+
+std::vector<std::string> Template::NamesRead() const { return jinja::NamesRead(*program_); }
 
 absl::StatusOr<std::string> Template::Render(const Json& context,
                                              const TemplateLimits& limits) const {

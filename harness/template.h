@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "harness/json.h"
@@ -22,7 +23,10 @@ struct TemplateLimits {
   size_t max_output_bytes = 64 << 20;
   size_t max_memory_bytes = 256 << 20;  // for everything that the template builds on its way
   int max_depth = 800;                  // of evaluation: expressions, blocks and macro calls
-  int64_t now_unix_seconds = 0;         // what strftime_now formats (UTC); recorded by the caller
+  // False: an undefined value that is written is an error. For prompts over rows, where a misspelt
+  // field would leave a hole that nobody sees; chat templates rely on the hole.
+  bool write_undefined = true;
+  int64_t now_unix_seconds = 0;  // what strftime_now formats (UTC); recorded by the caller
 };
 
 // A parsed template. Immutable and cheap to copy; Render is thread-safe.
@@ -33,6 +37,11 @@ class Template {
   // `context` is an object: the variables. An error names the template and the line;
   // raise_exception is such an error.
   absl::StatusOr<std::string> Render(const Json& context, const TemplateLimits& limits = {}) const;
+
+  // The names that it reads from its context, sorted. Left out: what it binds itself (set, for,
+  // macro, with), the functions of the language, and what it knows may be absent (`x is defined`,
+  // `x | default(...)`).
+  std::vector<std::string> NamesRead() const;
 
  private:
   struct Program;

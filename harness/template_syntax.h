@@ -175,5 +175,7 @@ struct Program {
 // "NAME:LINE: ...".
 absl::StatusOr<std::vector<Token>> Tokenize(std::string_view source, Program* program);
 absl::Status Parse(std::string_view source, Program* program);
+// See Template::NamesRead.
+std::vector<std::string> NamesRead(const Program& program);
 
 }  // namespace assay::jinja

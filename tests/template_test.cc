@@ -155,6 +155,39 @@ TEST(Template, AContextThatIsNoObjectIsRefused) {
   EXPECT_EQ(*Rendered("x{{ y }}", Json()), "x");
 }
 
+TEST(Template, NamesReadAreThoseThatTheContextMustHave) {
+  const std::pair<std::string_view, std::vector<std::string>> cases[] = {
+      {"no tags", {}},
+      {"{{ question }} {{ question }} {{ a.b.c }}", {"a", "question"}},
+      {"{% for c in choices %}{{ loop.index }}{{ c ~ sep }}{% endfor %}", {"choices", "sep"}},
+      {"{% set x = y %}{{ x }}{% set p, q = r %}{{ p + q }}", {"r", "y"}},
+      {"{{ hint | default('none') }}{{ range(n) | join(d) }}", {"d", "n"}},
+      {"{% if tools is defined %}{{ tools }}{% endif %}{{ tool }}", {"tool"}},
+      {"{% macro f(a, b=z) %}{{ a ~ b ~ w }}{% endmacro %}{{ f(b=v) }}", {"v", "w", "z"}},
+      {"{# {{ gone }} #}{% raw %}{{ kept }}{% endraw %}{{ '{{ text }}' }}", {}},
+      {"{% with a = b %}{{ a }}{% endwith %}{{ x[i:j] if k else [l, {m: n}] }}",
+       {"b", "i", "j", "k", "l", "m", "n", "x"}},
+      {"{% set ns = namespace(v=u) %}{% set ns.v = t %}{% filter replace(o, p) %}{% endfilter %}",
+       {"o", "p", "t", "u"}},
+  };
+  for (const auto& [source, names] : cases) {
+    ASSERT_OK_AND_ASSIGN(const Template parsed, Template::Parse(source, "t"));
+    EXPECT_EQ(parsed.NamesRead(), names) << source;
+  }
+}
+
+TEST(Template, AnUndefinedValueCanBeForbiddenInTheOutput) {
+  const Json row = Parsed(R"({"question": "Why?", "none": null})");
+  const TemplateLimits strict = {.write_undefined = false};
+  EXPECT_EQ(ErrorOf("a\n{{ row.quesion }}", Json::MakeObject({{"row", row}}), strict),
+            "t:2: 'quesion' is undefined");
+  EXPECT_EQ(ErrorOf("{{ 'Q: ' ~ quesion }}", row, strict), "t:1: 'quesion' is undefined");
+  EXPECT_EQ(*Rendered("{{ question }}{{ none }}{{ hint | default('-') }}{% if hint %}x{% endif %}",
+                      row, strict),
+            "Why?None-");
+  EXPECT_EQ(*Rendered("[{{ quesion }}]", row), "[]");
+}
+
 TEST(Template, TheGenerationTagOfHuggingFaceWritesItsBody) {
   EXPECT_EQ(
       *Rendered("{% for m in 'ab' %}{% generation %}<{{ m }}>{% endgeneration %}{% endfor %}"),
