@@ -10,7 +10,6 @@ lm-evaluation-harness answers the same questions from the same server in the sam
 import argparse
 import json
 import os
-import re
 import shutil
 import signal
 import statistics
@@ -30,8 +29,7 @@ class Mock:
         self.process = subprocess.Popen(
             ["taskset", "-c", "0", f"{build}/bin/assay-mock-server", "--port", "0", *map(str, flags)],
             stdout=subprocess.PIPE, text=True)
-        line = self.process.stdout.readline()
-        self.port = int(re.search(r":(\d+)", line).group(1))
+        self.port = int(self.process.stdout.readline())
         self.url = f"http://127.0.0.1:{self.port}/v1"
 
     def stats(self):
