@@ -383,7 +383,8 @@ SearchPath DefaultSearchPath(const std::vector<std::string>& include_paths,
   // Given by the user: kept as given, also where absent, so that messages show it.
   path.task_directories = include_paths;
   path.data_directories = data_dirs;
-  for (const std::string_view directory : Split(Environment("ASSAY_DATA"), ':')) {
+  const std::string data = Environment("ASSAY_DATA");  // outlives the views into it
+  for (const std::string_view directory : Split(data, ':')) {
     if (!directory.empty()) path.data_directories.emplace_back(directory);
   }
   const std::string xdg = Environment("XDG_DATA_HOME"), home = Environment("HOME");
