@@ -70,8 +70,7 @@ void Print(const RegradeReport& report, int show) {
 }
 
 absl::StatusOr<int> Grade(const Options& options) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<Store> store,
-                   Store::Open(options.database, StoreMode::kReadWrite));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, OpenExistingStore(options.database));
   ASSIGN_OR_RETURN(const RunSummary summary, store->FindRun(options.run));
   RegradeOptions regrade;
   regrade.task = options.task;

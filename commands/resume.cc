@@ -37,8 +37,7 @@ absl::Status SameTasks(const RunManifest& manifest, const std::vector<TaskManife
 }
 
 absl::StatusOr<int> Resume(const Options& options) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<Store> store,
-                   Store::Open(options.database, StoreMode::kReadWrite));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, OpenExistingStore(options.database));
   ASSIGN_OR_RETURN(RunSummary summary, store->FindRun(options.run));
   RunManifest& manifest = summary.manifest;
   absl::StatusOr<RunRequest> request = RunRequestFromJson(manifest.options);

@@ -369,6 +369,17 @@ TEST_F(EndToEnd, CtrlCStopsCleanlyAndSaysHowToGoOn) {
   EXPECT_EQ(Draws("stopped.db").size(), 400u);
 }
 
+TEST_F(EndToEnd, AMistypedDatabaseIsNamedAndNotMade) {
+  for (const std::string command : {"resume", "grade", "show", "runs"}) {
+    std::vector<std::string> words = {command, "--db", directory_.Path("typo.db")};
+    if (command != "runs") words.insert(words.begin() + 1, "last");
+    const Finished finished = Assay(words);
+    EXPECT_EQ(finished.exit_status, 1) << command;
+    EXPECT_THAT(finished.err, HasSubstr("typo.db")) << command;
+    EXPECT_FALSE(std::filesystem::exists(directory_.Path("typo.db"))) << command;
+  }
+}
+
 TEST_F(EndToEnd, ADryRunAsksNothing) {
   WriteTask(10, 3);
   StartMock(MockOptions());

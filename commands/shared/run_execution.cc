@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 
 #include "commands/shared/progress.h"
 #include "harness/status.h"
@@ -80,6 +81,14 @@ int PrintError(const absl::Status& status) {
 std::string DefaultDatabase() {
   const char* set = std::getenv("ASSAY_DB");
   return set != nullptr && *set != '\0' ? set : "assay.db";
+}
+
+absl::StatusOr<std::unique_ptr<Store>> OpenExistingStore(const std::string& database) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(database, ignored)) {
+    return NotFound("%s: no such database (--db or ASSAY_DB names it)", database);
+  }
+  return Store::Open(database, StoreMode::kReadWrite);
 }
 
 absl::Status PrintRunResults(Store& store, const std::string& run_id, const RunDisplay& display) {

@@ -1,6 +1,7 @@
 // Runs a plan in front of a person: progress, Ctrl-C, the final table, the exit status.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -21,6 +22,10 @@ int PrintError(const absl::Status& status);
 
 // "assay.db", or $ASSAY_DB.
 std::string DefaultDatabase();
+
+// For commands that read or extend runs: a file that is not there is an error, not an empty
+// database.
+absl::StatusOr<std::unique_ptr<Store>> OpenExistingStore(const std::string& database);
 
 // The run's results as a table, or as JSON, on stdout; read from the store.
 absl::Status PrintRunResults(Store& store, const std::string& run_id, const RunDisplay& display);
