@@ -967,22 +967,17 @@ class Comparer {
 
   // 48° and 48; also 90° and π/2.
   Decision CompareDegrees(const Measure& left, const Measure& right) {
-    const Decision direct = Compare(left.value, right.value);
-    if (left.kind == right.kind || Holds(direct)) return direct;
     const bool left_degree = left.kind == Kind::kDegree;
-    if ((left_degree ? right.kind : left.kind) != Kind::kNumber)
-      return left.kind == Kind::kQuantity || right.kind == Kind::kQuantity
-                 ? CompareTemperature(left, right, direct)
-                 : direct;
-    if (!IsPlain(left.value) || !IsPlain(right.value)) return direct;
+    if (left.kind == right.kind) return Compare(left.value, right.value);
+    const Measure& other = left_degree ? right : left;
+    if (other.kind != Kind::kNumber && !(other.kind == Kind::kQuantity && other.unit.bases.empty()))
+      return Different(Tier::kUnits, "degrees against another unit");
+    const Decision direct = Compare(left.value, right.value);
+    if (Holds(direct) || !IsPlain(left.value) || !IsPlain(right.value)) return direct;
     const auto radians = [](const Expr& e) { return MakeNode(Kind::kDegree, {e}); };
     const Expr a = left_degree ? radians(left.value) : left.value;
     const Expr b = left_degree ? right.value : radians(right.value);
     return CompareValues(a, b, deadline_);
-  }
-
-  static Decision CompareTemperature(const Measure&, const Measure&, const Decision&) {
-    return Different(Tier::kUnits, "degrees against another unit");
   }
 
   Decision CompareUnits(const Measure& left, const Measure& right) {

@@ -2,6 +2,8 @@
 // arithmetic), and so is a proof; what lies between is "numeric" with its digits, or undecided.
 #include "graders/algebra/decide.h"
 
+#include <time.h>
+
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -19,6 +21,12 @@ constexpr int kPoints = 10;       // at which unknowns are tried
 constexpr int kEnoughPoints = 4;  // valid ones that a numeric verdict needs
 constexpr long kPointPrecision = 256;
 constexpr long kDeepPrecision = 1024;
+
+std::chrono::nanoseconds ThreadTime() {
+  timespec time{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
 
 // --- unknowns ---
 
@@ -471,6 +479,9 @@ Decision CompareInfinities(const Expr& a, const Expr& b) {
 }
 
 }  // namespace
+
+Deadline::Deadline(std::chrono::milliseconds from_now) : at_(ThreadTime() + from_now) {}
+bool Deadline::Passed() const { return ThreadTime() >= at_; }
 
 std::string_view TierName(Tier tier) {
   static constexpr std::array<std::string_view, 16> names = {

@@ -709,8 +709,11 @@ class Scanner {
   // "0,111": a comma as the decimal point, only after a lone zero and before three digits or more,
   // for "1,2" is a list far more often.
   bool DecimalComma(size_t begin, size_t end) const {
-    return depth_ == 0 && end - begin == 1 && text_[begin] == '0' && end < text_.size() &&
-           text_[end] == ',' && DigitsEnd(end + 1) - (end + 1) >= 3;
+    const bool zero = depth_ == 0 && end - begin == 1 && text_[begin] == '0';
+    if (!zero || end >= text_.size() || text_[end] != ',') return false;
+    const size_t stop = DigitsEnd(end + 1);
+    return stop - (end + 1) >= 3 &&
+           (stop >= text_.size() || text_[stop] != '.' || stop + 1 == text_.size());
   }
 
   // After a decimal: an overlined or dotted or bracketed period, or an ellipsis. Pushes the token.
@@ -802,7 +805,10 @@ class Scanner {
   bool HalfDay(std::string_view run) {
     if (out_.tokens.empty() || out_.tokens.back().kind != TokenKind::kNumber) return false;
     const std::string lower = ToLowerAscii(run);
-    if (lower == "am" || lower == "pm") {
+    // "5am" is a product; "4:58am" and "5 am" are times.
+    const size_t count = out_.tokens.size();
+    const bool clock = count > 1 && out_.tokens[count - 2].text == ":";
+    if ((lower == "am" || lower == "pm") && (clock || space_)) {
       Push(TokenKind::kText, lower, true);
       return true;
     }

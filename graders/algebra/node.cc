@@ -88,8 +88,8 @@ bool Commutes(Kind kind) {
          kind == Kind::kSet || kind == Kind::kAnd || kind == Kind::kOr;
 }
 
-// Products of matrices do not commute.
-bool IsMatrixLike(const Node& node) { return node.kind == Kind::kMatrix; }
+// Products of matrices do not commute, and those of sets are no products.
+bool IsNoNumber(const Node& node) { return !IsValue(node); }
 
 std::string Tagged(std::string_view tag, const std::vector<std::string>& parts) {
   std::string text = "(";
@@ -299,7 +299,7 @@ std::string CanonicalText(const Expr& e) {
     case Kind::kNeg:
     case Kind::kMul:
     case Kind::kDiv:
-      if (!Any(e, IsMatrixLike)) return ProductText(e);
+      if (!Any(e, IsNoNumber)) return ProductText(e);
       break;
     default:
       break;

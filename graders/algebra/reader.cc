@@ -35,6 +35,14 @@ mpq_class PowerOfTen(size_t exponent) {
   return mpq_class(power);
 }
 
+// Of digits. (The constructor from a string would throw where the lexer let something else
+// through.)
+mpz_class IntegerOf(const std::string& digits) {
+  mpz_class value;
+  if (mpz_set_str(value.get_mpz_t(), digits.c_str(), 10) != 0) value = 0;
+  return value;
+}
+
 // "12.50" without an exponent.
 mpq_class DecimalValue(std::string_view digits) {
   const size_t point = digits.find('.');
@@ -43,7 +51,7 @@ mpq_class DecimalValue(std::string_view digits) {
       point == std::string_view::npos ? std::string_view() : digits.substr(point + 1);
   all += fraction;
   if (all.empty()) all = "0";
-  mpq_class value(mpz_class(all, 10));
+  mpq_class value(IntegerOf(all));
   if (!fraction.empty()) value /= PowerOfTen(fraction.size());
   return value;
 }
@@ -54,7 +62,7 @@ mpq_class RepeatingValue(std::string_view text) {
   const std::string_view before = text.substr(0, open);
   const std::string_view period = text.substr(open + 1, text.size() - open - 2);
   const size_t places = before.size() - before.find('.') - 1;
-  mpq_class tail(mpz_class(std::string(period), 10));
+  mpq_class tail(IntegerOf(std::string(period)));
   tail /= (PowerOfTen(period.size()) - 1) * PowerOfTen(places);
   return DecimalValue(before) + tail;
 }
@@ -636,8 +644,7 @@ class Parser {
   }
 
   static bool IsUnitPhrase(std::string_view lower) {
-    return lower == "square" || lower == "cubic" || lower == "sq" || lower == "units" ||
-           lower == "am" || lower == "pm";
+    return lower == "square" || lower == "cubic" || lower == "sq" || lower == "units";
   }
 
   Expr Wrap(const Expr& value, const std::string& lower) {
@@ -961,7 +968,7 @@ class Parser {
     const mpq_class mantissa = DecimalValue(std::string_view(text).substr(0, e));
     std::string exponent = text.substr(e + 1);
     if (exponent[0] == '+') exponent.erase(0, 1);
-    const mpz_class power(exponent, 10);
+    const mpz_class power = IntegerOf(exponent);
     if (exponent.size() > kMaxExponentDigits || abs(power) > 100000) {
       return Counted(
           MakeProduct({MakeNumber(mantissa),
@@ -1069,7 +1076,9 @@ class Parser {
     if (name->text == "C" || name->text == "P") {
       if (Expr count = Choices(name->text)) return count;
     }
-    if (!IsFunctionLetter(name->text) && !one_letter) return name;
+    // I(0), y(2): a value of a function; nobody writes a product so.
+    const bool one_number = Next().kind == TokenKind::kNumber && NextIsOperator(")", 2);
+    if (!IsFunctionLetter(name->text) && !one_letter && !one_number) return name;
     return Applied(name);
   }
 
@@ -1714,7 +1723,9 @@ class Parser {
         if (!rows.back().empty()) rows.emplace_back();
       } else if (Accept("&")) {
       } else {
+        const size_t begin = at_;
         ReadCell(&rows.back());
+        if (!failed() && at_ == begin) return Fail("\\end{" + opened + "} was expected");
       }
     }
     bar_ = outer;
