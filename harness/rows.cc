@@ -24,7 +24,7 @@ class Window {
   Window(std::unique_ptr<ByteSource> source, std::string name, size_t max_row_bytes)
       : source_(std::move(source)), name_(std::move(name)), max_row_bytes_(max_row_bytes) {}
 
-  std::string_view view() const { return std::string_view(buffer_).substr(begin_); }
+  std::string_view view() const { return std::string_view(buffer_).substr(begin_, end_ - begin_); }
   int64_t line() const { return line_; }
   const std::string& name() const { return name_; }
   std::string Where(int64_t line) const { return absl::StrFormat("%s:%d", name_, line); }
@@ -32,18 +32,14 @@ class Window {
   // Reads more behind view(): false at the end of the file. Views taken before are void.
   absl::StatusOr<bool> Grow() {
     if (at_end_) return false;
-    if (buffer_.size() - begin_ > max_row_bytes_) {
+    if (end_ - begin_ > max_row_bytes_) {
       return InvalidArgument("%s: a row longer than %s bytes; is a quote or a newline missing?",
                              Where(line_), WithThousands(static_cast<int64_t>(max_row_bytes_)));
     }
-    if (begin_ > 0) buffer_.erase(0, begin_);
-    begin_ = 0;
-    const size_t held = buffer_.size();
-    buffer_.resize(held + std::max(kReadBytes, held));  // doubling: a long row costs linear time
-    const absl::StatusOr<size_t> got = source_->Read(buffer_.data() + held, buffer_.size() - held);
-    buffer_.resize(held + (got.ok() ? *got : 0));
-    if (!got.ok()) return got.status();
-    at_end_ = *got == 0;
+    if (end_ == buffer_.size()) MakeRoom();
+    ASSIGN_OR_RETURN(const size_t got, source_->Read(buffer_.data() + end_, buffer_.size() - end_));
+    end_ += got;
+    at_end_ = got == 0;
     return !at_end_;
   }
 
@@ -83,11 +79,24 @@ class Window {
   }
 
  private:
+  // What is consumed makes room; where that is less than half, the buffer doubles, so that a long
+  // row costs linear time.
+  void MakeRoom() {
+    if (begin_ > buffer_.size() / 2) {
+      std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+      end_ -= begin_;
+      begin_ = 0;
+    } else {
+      buffer_.resize(std::max(kReadBytes, buffer_.size() * 2));
+    }
+  }
+
   std::unique_ptr<ByteSource> source_;
   std::string name_;
   size_t max_row_bytes_;
-  std::string buffer_;
+  std::string buffer_;  // [begin_, end_) is the view; behind it is room to read into
   size_t begin_ = 0;
+  size_t end_ = 0;
   int64_t line_ = 1;
   bool at_end_ = false;
 };

@@ -235,7 +235,8 @@ absl::StatusOr<TaskOverrides> OverridesFromYaml(const YamlNode& node, const std:
       "name", "samples", "num_fewshot", "sampling", "system", "reply_prefix", "dataset_file"};
   TaskOverrides overrides;
   for (size_t i = 0; i < node.members.size(); ++i) {
-    const auto& [name, value] = node.members[i];
+    const std::string& name = node.members[i].name;
+    const YamlNode& value = node.members[i].node;
     const int line = node.member_lines[i];
     const Json json = YamlToJson(value);
     const auto wanted = [&](std::string_view what) {

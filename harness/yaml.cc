@@ -172,7 +172,7 @@ class TreeBuilder final : public YAML::EventHandler {
       if (status.ok()) status = InvalidArgument("%s:%d: expected a key", file_, node.line);
       return;
     }
-    frame.node.members.emplace_back(std::move(frame.key), std::move(node));
+    frame.node.members.push_back({std::move(frame.key), std::move(node)});
     frame.node.member_lines.push_back(frame.key_line);
     frame.has_key = false;
   }
@@ -243,7 +243,7 @@ std::string Describe(const YamlNode& node) {
   if (node.value.is_null()) return "nothing";
   if (node.value.is_bool()) return node.value.AsBool() ? "true" : "false";
   const std::string text = Shorten(node.value.ToText(), 60);
-  return absl::StrFormat(node.value.is_number() ? "the number %s" : "the text '%s'", text);
+  return node.value.is_number() ? "the number " + text : "the text '" + text + "'";
 }
 
 std::string YamlQuote(std::string_view text) { return Json(text).Dump(); }

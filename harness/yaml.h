@@ -7,7 +7,6 @@
 
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -15,11 +14,13 @@
 
 namespace assay {
 
+struct YamlMember;
+
 struct YamlNode {
   Json value;  // of a scalar: null, boolean, integer, number (its text kept) or string
-  std::vector<YamlNode> items;                            // of a list
-  std::vector<std::pair<std::string, YamlNode>> members;  // of a map, in the file's order
-  std::vector<int> member_lines;                          // where each member's key stands
+  std::vector<YamlNode> items;      // of a list
+  std::vector<YamlMember> members;  // of a map, in the file's order
+  std::vector<int> member_lines;    // where each member's key stands
   enum class Kind { kScalar, kList, kMap } kind = Kind::kScalar;
   int line = 1;
 
@@ -28,6 +29,11 @@ struct YamlNode {
   bool is_scalar() const { return kind == Kind::kScalar; }
   // The member of that name, or nullptr (also where this is no map).
   const YamlNode* Find(std::string_view name) const;
+};
+
+struct YamlMember {
+  std::string name;
+  YamlNode node;
 };
 
 // The one document in `text`. An error says "FILE:LINE: what was found, what was wanted"; `file` is
