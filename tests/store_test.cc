@@ -415,14 +415,14 @@ TEST_F(StoreTest, SameKeyIsANoOpAndAnotherKeyAnError) {
   ASSERT_EQ(samples.size(), 4u);
   ExpectEqual(samples[2], MakeSample("sums", "p1", 2));
 
-  again.key = Sha256Hex("another request");
-  ASSERT_OK(writer->PutSample(again));
   ASSERT_OK(writer->PutProblem("sums", MakeProblem("p9"), MakePrompt("p9")));
   ASSERT_OK(writer->PutSample(MakeSample("sums", "p9", 0)));
+  again.key = Sha256Hex("another request");
+  ASSERT_OK(writer->PutSample(again));
   const absl::Status status = writer->Flush();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
   EXPECT_THAT(std::string(status.message()), HasSubstr("sample 2 of problem p1 of task sums"));
-  // What was put with it is not lost; what is put after it is refused.
+  // What was put before it is not lost; what is put after the error is known is refused.
   EXPECT_EQ(Samples(*store, run, {.problem_id = "p9"}).size(), 1u);
   EXPECT_EQ(writer->PutSample(MakeSample("sums", "p9", 1)), status);
   EXPECT_EQ(Samples(*store, run, {.problem_id = "p1"}).size(), 4u);
