@@ -16,9 +16,10 @@ constexpr int64_t kMaxWidth = 100'000;  // and precision; Python would take the 
 struct Conversion {
   bool left = false, zero = false, alternate = false;
   char sign = '-';  // '+', ' ' or '-'
-  char fill = ' ';
-  char align = '\0';  // '<', '>', '^', '=' or none
-  char group = '\0';  // ',' or '_'
+  bool sign_given = false;
+  std::string fill = " ";  // one code point
+  char align = '\0';       // '<', '>', '^', '=' or none
+  char group = '\0';       // ',' or '_'
   int64_t width = 0;
   int64_t precision = -1;
   char type = '\0';
@@ -81,16 +82,21 @@ size_t Missing(std::string_view text, int64_t width) {
 // sign + prefix + digits, filled to the width; zeros go between the prefix and the digits.
 std::string Laid(const std::string& sign, const std::string& digits, const Conversion& conversion,
                  char standard_align) {
-  const std::string fill(Missing(sign + digits, conversion.width), conversion.fill);
+  const size_t missing = Missing(sign + digits, conversion.width);
+  const auto fill = [&](size_t count) {
+    std::string text;
+    for (size_t i = 0; i < count; ++i) text += conversion.fill;
+    return text;
+  };
   switch (conversion.align != '\0' ? conversion.align : standard_align) {
     case '<':
-      return sign + digits + fill;
+      return sign + digits + fill(missing);
     case '^':
-      return fill.substr(0, fill.size() / 2) + sign + digits + fill.substr(fill.size() / 2);
+      return fill(missing / 2) + sign + digits + fill(missing - missing / 2);
     case '=':
-      return sign + fill + digits;
+      return sign + fill(missing) + digits;
     default:
-      return fill + sign + digits;
+      return fill(missing) + sign + digits;
   }
 }
 
@@ -247,7 +253,7 @@ class PercentFormatter {
       conversion.align = '<';
     } else if (conversion.zero && number) {
       conversion.align = '=';
-      conversion.fill = '0';
+      conversion.fill = "0";
     }
     out_ += Laid(sign, text, conversion, '>');
   }
@@ -433,10 +439,12 @@ class BraceFormatter {
     Conversion conversion;
     const auto is_align = [](char c) { return c == '<' || c == '>' || c == '^' || c == '='; };
     size_t at = 0;
-    if (spec.size() > 1 && is_align(spec[1])) {
-      conversion.fill = spec[0];
-      conversion.align = spec[1];
-      at = 2;
+    size_t first = 0;  // the end of the first code point, which may be a fill
+    if (!spec.empty()) Decode(spec, &first);
+    if (first > 0 && first < spec.size() && is_align(spec[first])) {
+      conversion.fill = std::string(spec.substr(0, first));
+      conversion.align = spec[first];
+      at = first + 1;
     } else if (!spec.empty() && is_align(spec[0])) {
       conversion.align = spec[0];
       at = 1;
@@ -450,11 +458,14 @@ class BraceFormatter {
       while (at < spec.size() && spec[at] >= '0' && spec[at] <= '9') ++at;
       return spec.substr(begin, at - begin);
     };
-    if (const char sign = take("+- ")) conversion.sign = sign;
+    if (const char sign = take("+- ")) {
+      conversion.sign = sign;
+      conversion.sign_given = true;
+    }
     conversion.alternate = take("#") != '\0';
     if (take("0") != '\0' && conversion.align == '\0') {
       conversion.zero = true;
-      conversion.fill = '0';
+      conversion.fill = "0";
     }
     if (const std::string_view digits = number(); !digits.empty()) {
       ASSIGN_OR_RETURN(conversion.width, ParseWidth(digits));
@@ -476,7 +487,7 @@ class BraceFormatter {
     }
     ASSIGN_OR_RETURN(Conversion conversion, ParseSpec(spec));
     if (value.is_string()) return ConvertString(value, conversion);
-    if (!value.is_number() || (value.is(Kind::kBool) && conversion.type == '\0')) {
+    if (!value.is_number()) {
       return InvalidArgument("str.format: unsupported format '%s' for '%s'", spec, TypeName(value));
     }
     if (conversion.zero) conversion.align = '=';
@@ -490,7 +501,7 @@ class BraceFormatter {
 
   absl::StatusOr<std::string> ConvertString(const Value& value, Conversion conversion) {
     if ((conversion.type != 's' && conversion.type != '\0') || conversion.align == '=' ||
-        conversion.group != '\0' || conversion.alternate || conversion.sign != '-') {
+        conversion.group != '\0' || conversion.alternate || conversion.sign_given) {
       return InvalidArgument("str.format: a format for numbers, given a str");
     }
     std::string text(value.view_text());
@@ -526,7 +537,7 @@ class BraceFormatter {
     std::string digits;
     if (conversion.type == '\0' && conversion.precision < 0) {
       digits = RealRepr(std::abs(value));
-    } else if (conversion.type == '\0' || conversion.type == 's' || conversion.type == 'd') {
+    } else if (std::string_view("eEfFgG%").find(conversion.type) == std::string_view::npos) {
       return InvalidArgument("str.format: unsupported format '%s' for a float", spec);
     } else {
       if (percent) conversion.type = 'f';

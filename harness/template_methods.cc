@@ -282,7 +282,8 @@ ValueOr JoinMethod(Runtime& runtime, const Value& text, const Bound& args) {
     RETURN_IF_ERROR(runtime.CheckOutput(out.size()));
     if (i > 0) out += text.view_text();
     if (text.safe && !items[i].is_string()) {
-      RETURN_IF_ERROR(AppendText(runtime, items[i], &out));  // Markup.join takes anything
+      ASSIGN_OR_RETURN(const std::string_view item, TextOf(runtime, items[i]));
+      out += EscapeHtml(item);  // Markup.join takes anything
       continue;
     }
     RETURN_IF_ERROR(StringArgument(items[i], "an item of str.join").status());

@@ -141,9 +141,15 @@ class Comparison {
   Runtime& runtime_;
 };
 
-absl::Status CheckHashable(const Value& key) {
+absl::Status CheckHashable(const Value& key, int depth = 0) {
   if (key.is(Kind::kList) || key.is(Kind::kDict)) {
     return InvalidArgument("unhashable type: '%s'", TypeName(key));
+  }
+  if (key.is(Kind::kTuple)) {
+    if (depth > kMaxValueDepth) return TooDeep();
+    for (const Value& part : std::span(key.items, key.size)) {
+      RETURN_IF_ERROR(CheckHashable(part, depth + 1));
+    }
   }
   return absl::OkStatus();
 }
@@ -184,7 +190,7 @@ std::optional<size_t> IndexInto(const Value& key, size_t length) {
 
 // The positions that a Python slice selects: `count` of them from `start` by `step`.
 struct SliceRange {
-  int64_t start, step, count;
+  int64_t start, stop, step, count;
 };
 
 absl::StatusOr<std::optional<int64_t>> SliceBound(const Value& value) {
@@ -209,7 +215,7 @@ absl::StatusOr<SliceRange> ResolveSlice(const Value& start, const Value& stop, c
   int64_t count = 0;
   if (by > 0 && from < to) count = (to - from - 1) / by + 1;
   if (by < 0 && to < from) count = (from - to - 1) / -by + 1;
-  return SliceRange{from, by, count};
+  return SliceRange{from, to, by, count};
 }
 
 absl::StatusOr<Value> SliceString(Runtime& runtime, const Value& text, const SliceRange& range,
@@ -706,10 +712,10 @@ absl::StatusOr<Value> Slice(Runtime& runtime, const Value& container, const Valu
     Value result = container;
     const RangeObject& whole = *container.range;
     const auto at = [&](int64_t i) { return RangeItem(whole, static_cast<size_t>(i)).integer; };
-    const int64_t step = range.count > 1 ? whole.step * range.step : 1;
-    result.range =
-        runtime.arena().New(RangeObject{at(range.start), at(range.start + range.count * range.step),
-                                        step, static_cast<size_t>(range.count)});
+    const auto step =
+        static_cast<int64_t>(static_cast<uint64_t>(whole.step) * static_cast<uint64_t>(range.step));
+    result.range = runtime.arena().New(
+        RangeObject{at(range.start), at(range.stop), step, static_cast<size_t>(range.count)});
     return result;
   }
   RETURN_IF_ERROR(runtime.Charge(range.count / 16));

@@ -44,6 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Require(NamesALine(parsed.status()));
     return 0;
   }
+  for (const std::string& name : parsed->NamesRead()) Require(!name.empty());
   const absl::StatusOr<Json> given = ParseJson(bytes.substr(std::min(end + 1, size)));
   const TemplateLimits limits = {
       .max_steps = 20'000, .max_output_bytes = 1 << 16, .max_memory_bytes = 4 << 20};
