@@ -274,6 +274,7 @@ absl::StatusOr<std::unique_ptr<ByteSource>> ByContent(std::unique_ptr<PlainFile>
 
 struct Compressor::State {
   ZSTD_CCtx* context = ZSTD_createCCtx();
+  std::string room;  // as large as the worst case: frames themselves are cut to size
   ~State() { ZSTD_freeCCtx(context); }
 };
 
@@ -283,11 +284,15 @@ Compressor::Compressor(Compressor&&) noexcept = default;
 Compressor& Compressor::operator=(Compressor&&) noexcept = default;
 
 void Compressor::Compress(std::string_view text, int level, std::string* frame) {
-  frame->resize(ZSTD_compressBound(text.size()));
-  const size_t size = ZSTD_compressCCtx(state_->context, frame->data(), frame->size(), text.data(),
-                                        text.size(), level);
+  std::string& room = state_->room;
+  const size_t bound = ZSTD_compressBound(text.size());
+  if (room.size() < bound) room.resize(bound);
+  const size_t size =
+      ZSTD_compressCCtx(state_->context, room.data(), room.size(), text.data(), text.size(), level);
   CHECK(!ZSTD_isError(size));  // the bound holds for every input; only a lack of memory is left
-  frame->resize(size);
+  frame->assign(room, 0, size);
+  constexpr size_t kKeptBytes = 4 << 20;
+  if (room.size() > kKeptBytes) room = std::string();
 }
 
 struct Decompressor::State {

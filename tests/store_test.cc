@@ -360,7 +360,7 @@ TEST(Texts, EveryShapeOfACompletionComesBack) {
     completion.reasoning = c.reasoning;
     completion.answer = c.answer;
     PackedTexts packed;
-    PackTexts(completion, compressor, &packed);
+    PackTexts(&completion, compressor, &packed);
     EXPECT_EQ(packed.cut > 0, c.in_two) << c.what;
     Completion back;
     ASSERT_OK(UnpackTexts(packed, packed.head, packed.tail, decompressor, &back));
@@ -380,7 +380,7 @@ TEST(Texts, HostileRepliesPackInLinearTime) {
   completion.answer = std::string(1 << 20, 'a') + "c";
   Compressor compressor;
   PackedTexts packed;
-  PackTexts(completion, compressor, &packed);  // a naive search would take hours
+  PackTexts(&completion, compressor, &packed);  // a naive search would take hours
   EXPECT_EQ(packed.reasoning.begin, 4 << 20);
 }
 
@@ -390,7 +390,7 @@ TEST(Texts, RangesOutsideTheTextAreErrors) {
   Compressor compressor;
   Decompressor decompressor;
   PackedTexts packed;
-  PackTexts(completion, compressor, &packed);
+  PackTexts(&completion, compressor, &packed);
   for (const TextRange bad : {TextRange{-1, 2}, TextRange{0, 7}, TextRange{7, 0}, TextRange{2, -1},
                               TextRange{INT64_MAX, 1}, TextRange{1, INT64_MAX}}) {
     PackedTexts damaged = packed;

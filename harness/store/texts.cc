@@ -16,13 +16,30 @@ constexpr size_t kCutFrom = 16 * 1024;             // texts below are one frame
 // 8 KB on level 1 costs little more than the faster ones and keeps much less.
 int LevelFor(size_t size) { return size < 4096 ? -1 : 1; }
 
-// Linear in the text whatever its bytes: replies are not to be trusted.
+size_t OffsetOf(std::string_view text, const void* found) {
+  return static_cast<size_t>(static_cast<const char*>(found) - text.data());
+}
+
+// Linear in the text whatever its bytes: replies are not to be trusted. A long part is looked for
+// by its beginning, which stands nowhere else as a rule: the linear search of all of it costs as
+// much as everything else that a 2 KB sample costs (measured).
 std::optional<size_t> FindFrom(std::string_view text, size_t from, std::string_view part) {
+  constexpr size_t kBeginning = 32;
+  constexpr int kTries = 8;
   if (from > text.size()) return std::nullopt;
   if (part.empty()) return from;
+  const std::string_view beginning = part.substr(0, kBeginning);
+  for (int tried = 0; tried < kTries; ++tried) {
+    const void* found =
+        memmem(text.data() + from, text.size() - from, beginning.data(), beginning.size());
+    if (found == nullptr) return std::nullopt;
+    const size_t at = OffsetOf(text, found);
+    if (text.substr(at, part.size()) == part) return at;
+    from = at + 1;
+  }
   const void* found = memmem(text.data() + from, text.size() - from, part.data(), part.size());
   if (found == nullptr) return std::nullopt;
-  return static_cast<size_t>(static_cast<const char*>(found) - text.data());
+  return OffsetOf(text, found);
 }
 
 // The range of `part` in *text at or after `from`; appended where it is not there.
@@ -47,15 +64,18 @@ absl::Status WrongRanges() { return absl::DataLossError("text ranges that lie ou
 
 }  // namespace
 
-void PackTexts(const Completion& completion, Compressor& compressor, PackedTexts* packed) {
-  std::string text = completion.raw;
+void PackTexts(Completion* completion, Compressor& compressor, PackedTexts* packed) {
+  std::string text = std::move(completion->raw);
+  const std::string reasoning = std::move(completion->reasoning);
+  const std::string answer = std::move(completion->answer);
+  completion->raw = completion->reasoning = completion->answer = std::string();
   packed->raw = {0, static_cast<int64_t>(text.size())};
-  packed->reasoning = FindOrAppend(completion.reasoning, 0, &text);
+  packed->reasoning = FindOrAppend(reasoning, 0, &text);
   // The answer follows the thinking; where the server kept the thinking apart, it is the reply.
-  const TextRange& reasoning = packed->reasoning;
-  const bool apart = reasoning.begin >= packed->raw.size;
-  const auto from = static_cast<size_t>(apart ? 0 : reasoning.begin + reasoning.size);
-  packed->answer = FindOrAppend(completion.answer, from, &text);
+  const TextRange& thought = packed->reasoning;
+  const bool apart = thought.begin >= packed->raw.size;
+  const auto from = static_cast<size_t>(apart ? 0 : thought.begin + thought.size);
+  packed->answer = FindOrAppend(answer, from, &text);
   CHECK(text.size() <= kMaxTextBytes);
   const auto cut = static_cast<size_t>(packed->answer.begin);
   const bool in_two = text.size() >= kCutFrom && cut >= kCutFrom / 2;

@@ -29,8 +29,8 @@ struct PackedTexts {
   std::string tail;  // a zstd frame; the answer lies in it whole
 };
 
-// Not thread-safe, as the compressor is not.
-void PackTexts(const Completion& completion, Compressor& compressor, PackedTexts* packed);
+// Takes the three texts out of *completion. Not thread-safe, as the compressor is not.
+void PackTexts(Completion* completion, Compressor& compressor, PackedTexts* packed);
 
 // `head` and `tail` are frames. Fills in completion's raw, reasoning and answer.
 absl::Status UnpackTexts(const PackedTexts& ranges, std::string_view head, std::string_view tail,

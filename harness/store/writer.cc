@@ -190,9 +190,7 @@ void RunTables::Prepare(Job& job) {
     compressor_.Compress(problem->asked, 1, &frame_);
     problem->asked = frame_;
   } else if (auto* sample = std::get_if<SampleJob>(&job)) {
-    Completion& completion = sample->stored.sample.completion;
-    PackTexts(completion, compressor_, &sample->texts);
-    completion.raw = completion.reasoning = completion.answer = std::string();
+    PackTexts(&sample->stored.sample.completion, compressor_, &sample->texts);
   }
 }
 
