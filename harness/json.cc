@@ -364,6 +364,10 @@ bool operator==(const Json& a, const Json& b) {
 }
 
 absl::StatusOr<Json> ParseJson(std::string_view text, const JsonLimits& limits) {
+  // The package takes a zero byte for the end of the text and would ignore what follows it.
+  if (const size_t zero = text.find('\0'); zero != text.npos) {
+    return ParseError(text, zero + 1, "a zero byte");
+  }
   if (const std::optional<size_t> bad = FirstInvalidUtf8(text)) {
     return ParseError(text, *bad + 1, "not valid UTF-8");
   }

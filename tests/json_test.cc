@@ -26,6 +26,10 @@ TEST(Json, ErrorsSayWhere) {
   EXPECT_THAT(std::string(ParseJson("\"\xff\"").status().message()), testing::HasSubstr("UTF-8"));
   EXPECT_FALSE(ParseJson("").ok());
   EXPECT_FALSE(ParseJson("{} x").ok());
+  using namespace std::string_view_literals;
+  EXPECT_FALSE(ParseJson("{}\0"sv).ok());
+  EXPECT_THAT(std::string(ParseJson("\"a\"\0:["sv).status().message()),
+              testing::HasSubstr("zero byte"));
 }
 
 TEST(Json, NestingIsLimited) {
