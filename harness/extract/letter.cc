@@ -247,6 +247,9 @@ constexpr std::array<std::string_view, 40> kAfterLetter = {
     "while", "where", "per",       "according", "follows", "matches", "corresponds", "if",
     "would", "only",  "alone",     "then",      "instead", "seems",   "must",        "should"};
 
+// "I would say B" is no choice of I.
+constexpr std::array<std::string_view, 5> kAfterI = {"is", "because", "since", "or", "and"};
+
 constexpr std::array<std::string_view, 14> kNegations = {
     "not",  "isn't",  "isnt",    "neither", "nor",        "eliminate", "exclude",
     "than", "except", "without", "rules",   "eliminates", "cannot",    "wasn't"};
@@ -274,6 +277,10 @@ class StatementReader {
       ++first;
     if (first < tokens_.size() && IsChoice(first)) {
       const std::optional<Reading> group = ReadGroup(first);
+      // "A and B are both right, so D"; "A? B? I'd say C".
+      const bool open = group && (group->says == Says::kConflict || IsQuestion(first));
+      const Reading conclusion = open ? ReadConclusion(!IsQuestion(first)) : Reading();
+      if (conclusion.says == Says::kLetter) return conclusion;
       if (group) return *group;
     }
     return ReadConclusion(/*only_concluded=*/false);
@@ -328,11 +335,14 @@ class StatementReader {
     if (token.kind != Kind::kLetter) return false;
     if (token.wrapped || token.list_mark || EndsAfter(i)) return true;
     const Token& next = tokens_[i + 1];
-    const bool sure_word =
-        next.kind != Kind::kWord || IsOneOf(next.word, kAfterLetter) || MarkBetween(token, next);
-    if (!token.capital) return false;
-    const bool article_or_pronoun = token.letter == 'A' || token.letter == 'I';
-    return sure_word || !article_or_pronoun;
+    if (next.kind != Kind::kWord) return token.capital;
+    if (token.letter == 'I' && !MarkBetween(token, next)) return IsOneOf(next.word, kAfterI);
+    if (!token.capital) return IsOneOf(next.word, kAfterLetter);
+    return token.letter != 'A' || IsOneOf(next.word, kAfterLetter) || MarkBetween(token, next);
+  }
+
+  bool IsQuestion(size_t i) const {
+    return i + 1 < tokens_.size() && (tokens_[i + 1].word == "?" || tokens_[i + 1].word == "？");
   }
 
   bool InRange(const Token& token) const { return token.letter - 'A' < letters_; }
@@ -376,9 +386,9 @@ class StatementReader {
  private:
   // "A is wrong", "A but that is not right": said right after the letter at `i`.
   bool IsTakenBack(size_t i) const {
-    static constexpr std::array<std::string_view, 16> kBridges = {
-        "but",  "which",    "that",    "this",       "it",    "is",   "was",    "are",
-        "were", "actually", "clearly", "definitely", "seems", "both", "turned", "be"};
+    static constexpr std::array<std::string_view, 17> kBridges = {
+        "would", "but",      "which",   "that",       "this",  "it",   "is",     "was", "are",
+        "were",  "actually", "clearly", "definitely", "seems", "both", "turned", "be"};
     for (size_t next = i + 1; next < tokens_.size() && next < i + 7; ++next) {
       if (tokens_[next].kind == Kind::kJoin) continue;
       if (tokens_[next].kind != Kind::kWord) return false;
@@ -891,7 +901,9 @@ Extraction ExtractLetter(const Search& search, Mode mode) {
   FindBox(search, &found);
   const std::optional<Statement> strong = Later(found.line, found.box);
   FindPhrase(search, strong ? strong->reading.end : 0, &found);
-  const std::optional<Statement>& form = found.line ? found.line : found.box;
+  // A sentence that leads its line is a statement, but not the form that is asked for.
+  const bool line_in_form = found.line && found.line->rule.starts_with("answer_line");
+  const std::optional<Statement>& form = line_in_form ? found.line : found.box;
   std::optional<Statement> settled = Settle(search, found);
   if (!settled) settled = LoneLine(search, LastLine(search.text), "last_line");
   if (!settled) settled = LoneLine(search, FirstLine(search.text), "first_line");
