@@ -17,7 +17,7 @@ constexpr size_t kNowhere = std::string_view::npos;
 // a power of ten; and a percent sign.
 const RE2& NumberPattern() {
   static const RE2* pattern = new RE2(
-      R"((?:\\[dtc]?frac\{\s?[-+]?\d+\s?\}\{\s?\d+\s?\})"
+      R"((?:(?:\d+\s?)?\\[dtc]?frac\{\s?[-+]?\d+\s?\}\{\s?\d+\s?\})"
       R"(|(?:\d{1,3}(?:(?:,|\{,\}|,\\!|\\,)\d{3})+\b(?:\.\d+\b)?|\d+(?:\.\d+)?|\.\d+))"
       R"((?:\s?/\s?\d+\b|[eE][-+]?\d+\b|\s?(?:\\times|\\cdot|×|\*)\s?10\s?(?:\^|\*\*)\s?\{?[-+]?\d+\}?|\^\{?[-+]?\d+\}?)?))"
       R"((?:\s?\\?%)?)");
@@ -115,11 +115,24 @@ std::optional<Found> AfterHashes(std::string_view text) {
   return Named(NumberIn(text, LineAt(text, at + 4), Which::kFirst), "hash_marks");
 }
 
-std::optional<Found> InLastBox(std::string_view text) {
-  const std::vector<Box> boxes = FindBoxes(text);
-  if (boxes.empty()) return std::nullopt;
-  return Named(NumberIn(text, {boxes.back().inner_begin, boxes.back().inner_end}, Which::kLast),
-               "boxed");
+// What may stand beside a number that is the whole of a box: units, dollars, degrees.
+bool IsDress(std::string_view text) {
+  static const RE2* pattern = new RE2(
+      R"((?:\\(?:text|mathrm|mbox|textbf|mathbf|left|right|circ|degree)\b|\\[,;!$ ]|[$~{}^\s°.]|[A-Za-z]+\.?)*)");
+  return RE2::FullMatch(text, *pattern);
+}
+
+// The number that a box is, behind its last "=". Never one out of the middle of a formula:
+// 2\sqrt{3} holds none.
+std::optional<Found> InBox(std::string_view text, const Box& box) {
+  const std::string_view inner = text.substr(box.inner_begin, box.inner_end - box.inner_begin);
+  const size_t equals = inner.rfind('=');
+  const size_t begin = box.inner_begin + (equals == kNowhere ? 0 : equals + 1);
+  std::optional<Found> found = NumberIn(text, {begin, box.inner_end}, Which::kFirst);
+  if (!found || found->begin < begin) return std::nullopt;
+  const bool alone = IsDress(text.substr(begin, found->begin - begin)) &&
+                     IsDress(text.substr(found->end, box.inner_end - found->end));
+  return alone ? Named(std::move(found), "boxed") : std::nullopt;
 }
 
 // "Answer: 42", "the answer is 42": the last announcement with a number behind it.
@@ -152,6 +165,19 @@ std::optional<Found> LastNumber(std::string_view text) {
   return std::nullopt;
 }
 
+// In one of the forms that are asked for.
+std::optional<Found> FindAnnounced(std::string_view text) {
+  std::optional<Found> found = AfterHashes(text);
+  if (found) return found;
+  const std::vector<Box> boxes = FindBoxes(text);
+  return boxes.empty() ? Announced(text) : InBox(text, boxes.back());
+}
+
+// A box that holds no number is the answer all the same: no other number is looked for then.
+std::optional<Found> FindUnannounced(std::string_view text) {
+  return FindBoxes(text).empty() ? LastNumber(text) : std::nullopt;
+}
+
 }  // namespace
 
 Extractor NumberExtractor() {
@@ -164,13 +190,8 @@ Extractor NumberExtractor() {
     RETURN_IF_ERROR(options.CheckNames(known));
     ASSIGN_OR_RETURN(const Mode mode, options.ReadMode());
     return BoundExtractor([mode](std::string_view text, const Problem&) {
-      std::optional<Found> lenient = AfterHashes(text);
-      if (!lenient) lenient = InLastBox(text);
-      if (!lenient) lenient = Announced(text);
-      const std::optional<Found> strict =
-          lenient;  // announced in one of the forms that are asked for
-      if (!lenient) lenient = LastNumber(text);
-      return ToExtraction(strict, lenient, mode);
+      const std::optional<Found> strict = FindAnnounced(text);
+      return ToExtraction(strict, strict ? strict : FindUnannounced(text), mode);
     });
   };
   return extractor;
