@@ -989,10 +989,15 @@ TEST_F(StoreTest, KillAtAnyMomentLosesNothingThatWasFlushed) {
       }
     });
     close(pipe_ends[1]);
-    usleep(20000 + random() % 60000);
+    int flushed_to = -1;
+    // Every other round waits for a first word, however slow the machine; the rest may die while
+    // they open the file.
+    if (round % 2 == 1) {
+      ASSERT_EQ(read(pipe_ends[0], &flushed_to, sizeof(int)), static_cast<ssize_t>(sizeof(int)));
+    }
+    usleep(random() % 60000);
     kill(child, SIGKILL);
     ASSERT_EQ(Await(child), -SIGKILL) << "the child ended by itself";
-    int flushed_to = -1;
     for (int p; read(pipe_ends[0], &p, sizeof(p)) == sizeof(p);) flushed_to = p;
     close(pipe_ends[0]);
 
@@ -1015,7 +1020,7 @@ TEST_F(StoreTest, KillAtAnyMomentLosesNothingThatWasFlushed) {
     while (found.count(next) > 0 && found[next].size() == 4) ++next;
   }
   ExpectSound(path_);
-  EXPECT_GT(acknowledged_in_all, 100) << "the children wrote too little for a test";
+  EXPECT_GE(acknowledged_in_all, 15) << "the children wrote too little for a test";
 }
 
 // A limit on file sizes stands for a full disk: write(2) fails in the midst.
