@@ -3,6 +3,7 @@
 #include "graders/algebra/compare.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <set>
@@ -161,6 +162,11 @@ Expr WordsAsSet(const Expr& e) {
                                                  "all real number",  "reals"};
   if (none.count(e->text)) return MakeNode(Kind::kNamedSet, {}, "empty");
   if (all.count(e->text)) return MakeNode(Kind::kNamedSet, {}, "R");
+  static const std::array<std::string_view, 13> numbers = {
+      "zero",  "one",   "two",  "three", "four",   "five",  "six",
+      "seven", "eight", "nine", "ten",   "eleven", "twelve"};
+  for (size_t i = 0; i < numbers.size(); ++i)
+    if (e->text == numbers[i]) return MakeInteger(static_cast<long>(i));
   if (e->text == "infinity" || e->text == "positive infinity") return MakeConstant("inf");
   if (e->text == "negative infinity") return Negate(MakeConstant("inf"));
   return e;
@@ -259,6 +265,11 @@ struct Named {
 
 bool IsName(const Expr& e) {
   if (e->kind == Kind::kSymbol) return true;
+  // "AB = 5": a segment by its ends.
+  if (e->kind == Kind::kMul && e->args.size() <= 4)
+    return std::all_of(e->args.begin(), e->args.end(), [](const Expr& letter) {
+      return letter->kind == Kind::kSymbol && letter->text[0] >= 'A' && letter->text[0] <= 'Z';
+    });
   if (e->kind == Kind::kCall) return e->text.substr(0, 6) == "apply:" || IsUnknown(*e);
   if (e->kind == Kind::kRatio || (e->kind == Kind::kTuple && e->text == "()"))
     return std::all_of(e->args.begin(), e->args.end(), IsName);
@@ -590,10 +601,25 @@ class Comparer {
     return true;
   }
 
+  // "1+1 = 3": no chain of rounded values, but wrong.
+  bool Contradicts(const Named& named) {
+    for (size_t i = 0; i + 1 < named.values.size(); ++i) {
+      const Expr& value = named.values[i + 1];
+      if (!IsPlain(named.values[i]) || !IsPlain(value)) continue;
+      const mpq_class bound = ApproximateSize(value) / 50 + mpq_class(1, 1000);
+      const Finding finding = CompareValues(named.values[i], value, deadline_).finding;
+      if (finding == Finding::kDifferent && !WithinDistance(named.values[i], value, bound))
+        return true;
+    }
+    return false;
+  }
+
   Decision CompareValuesOf(const Named& named, const Expr& other, bool named_is_reference) {
     const auto compare = [&](const Expr& value) {
       return named_is_reference ? Compare(value, other) : Compare(other, value);
     };
+    if (!named.target && Contradicts(named))
+      return Different(Tier::kStructure, "an equality that does not hold");
     Decision last = compare(named.values.back());
     if (Holds(last) || named.values.size() == 1 || !Consistent(named)) return last;
     for (size_t i = 0; i + 1 < named.values.size(); ++i) {
