@@ -229,8 +229,7 @@ void Declare(CommandLine& line) {
   line.Option("--system-instruction", &options->system_instruction,
               "A system message before each prompt");
   line.Option("--reply-prefix", &options->reply_prefix, "Force each reply to begin with this");
-  line.Option("--seed", &options->seed,
-              "Each sample's seed, choice orders and few-shot draws derive from it");
+  line.Option("--seed", &options->seed, "Each sample's seed and the choice orders derive from it");
   line.Option("--name", &options->name, "A name for the run");
   line.Option("--db,--output-path,-o", &options->database, "The results database");
   line.Flag("--dry-run", &options->dry_run,

@@ -26,16 +26,14 @@ std::vector<std::string> TaskNames(const RunManifest& run) {
 
 std::optional<Estimate> PassAt1(const MetricInput& input,
                                 const std::vector<std::string>& left_out) {
+  // As the run's own table does it: undecided earns nothing, and problems may share a cluster.
   const std::set<std::string> out(left_out.begin(), left_out.end());
-  std::vector<ProblemMean> means;
-  for (const ProblemOutcomes& problem : input.problems) {
-    if (out.contains(problem.id) || problem.samples.empty()) continue;
-    std::vector<double> scores;
-    for (const SampleOutcome& sample : problem.samples) scores.push_back(sample.score);
-    means.push_back(MeanOfSamples(scores));
-  }
-  if (means.empty()) return std::nullopt;
-  return MeanEstimate(means);
+  MetricInput kept = input;
+  std::erase_if(kept.problems, [&](const ProblemOutcomes& problem) {
+    return out.contains(problem.id) || problem.samples.empty();
+  });
+  if (kept.problems.empty()) return std::nullopt;
+  return MeanEstimate(MeansOverSamples(kept, EarnedScore));
 }
 
 absl::StatusOr<TaskComparison> CompareTask(Store& store_a, const RunSummary& a,
