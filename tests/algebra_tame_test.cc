@@ -145,7 +145,7 @@ TEST(Tame, ASharedPairIsDecidedAsAWorkerDecidesIt) {
   for (const Json& row : ReadJsonLinesFile(SharedPath("vectors/math_pairs.jsonl")))
     expect({row.FindString("gold").value_or(""), row.FindString("pred").value_or("")});
   for (const Json& row : ReadJsonLinesFile(SharedPath("vectors/qwen_math_outputs.jsonl")))
-    expect({row.FindString("gold").value_or(""), row.FindString("pred").value_or("")});
+    expect({row.FindString("gold").value_or(""), row.FindString("their_pred").value_or("")});
   for (const Json& row : ReadJsonLinesFile(SharedPath("vectors/gold_answers.jsonl")))
     expect({row.FindString("gold").value_or(""), row.FindString("gold").value_or("")});
   EXPECT_GT(tame, 3000);
