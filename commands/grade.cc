@@ -1,5 +1,7 @@
-// `assay grade`: grade a stored run again, without a model, and print which verdicts changed.
+// `assay grade`: grade a stored run again, without a model, and print which verdicts changed; or
+// only list how two versions of its grader differ.
 #include <cstdio>
+#include <map>
 #include <memory>
 
 #include "commands/shared/run_execution.h"
@@ -14,6 +16,7 @@ struct Options {
   std::string run = "last";
   std::string task;
   std::string database = DefaultDatabase();
+  std::string against;
   bool dry_run = false;
   int show = 20;
   RunDisplay display;
@@ -25,53 +28,139 @@ std::string Describe(const Verdict& verdict, bool graded) {
                          verdict.grader_version);
 }
 
-Json ToJson(const RunManifest& manifest, const RegradeReport& report) {
-  Json changes = Json::MakeArray();
-  for (const VerdictChange& change : report.changes) {
-    changes.Append(Json::MakeObject(
-        {{"task", change.task},
-         {"problem", change.problem_id},
-         {"sample", change.index},
-         {"before", change.was_graded ? Json(OutcomeName(change.before.outcome)) : Json()},
-         {"after", OutcomeName(change.after.outcome)},
-         {"why", change.after.why},
-         {"answer", change.answer},
-         {"reference", change.reference}}));
+Json ToJson(const VerdictChange& change) {
+  Json json = Json::MakeObject(
+      {{"task", change.task},
+       {"problem", change.problem_id},
+       {"sample", change.index},
+       {"before", change.was_graded ? Json(OutcomeName(change.before.outcome)) : Json()},
+       {"after", OutcomeName(change.after.outcome)},
+       {"grader", change.after.grader},
+       {"why", change.after.why}});
+  if (change.was_graded) {
+    json.Set("why_before", change.before.why);
+    json.Set("version_before", change.before.grader_version);
   }
+  json.Set("version_after", change.after.grader_version);
+  json.Set("answer", change.answer);
+  json.Set("reference", change.reference);
+  return json;
+}
+
+Json ToJson(const std::vector<VerdictChange>& list) {
+  Json changes = Json::MakeArray();
+  for (const VerdictChange& change : list) changes.Append(ToJson(change));
+  return changes;
+}
+
+Json ToJson(const RunManifest& manifest, const RegradeReport& report) {
   return Json::MakeObject({{"run", manifest.id},
                            {"samples", report.samples},
                            {"newly_graded", report.newly_graded},
                            {"failed", report.failed},
                            {"score_before", report.score_before},
                            {"score_after", report.score_after},
-                           {"changes", std::move(changes)}});
+                           {"changes", ToJson(report.changes)}});
 }
 
-void Print(const RegradeReport& report, int show) {
+Json ToJson(const RunManifest& manifest, const VersionReport& report) {
+  return Json::MakeObject({{"run", manifest.id},
+                           {"samples", report.samples},
+                           {"compared", report.compared},
+                           {"failed", report.failed},
+                           {"score_before", report.score_before},
+                           {"score_after", report.score_after},
+                           {"changes", ToJson(report.changes)}});
+}
+
+// Up to `show` of the changes of samples that were graded before; returns how many there are.
+int PrintChanges(const std::vector<VerdictChange>& changes, int show) {
   int shown = 0;
-  for (const VerdictChange& change : report.changes) {
+  for (const VerdictChange& change : changes) {
     if (!change.was_graded) continue;
     if (++shown > show) continue;
-    std::printf("%s / %s / sample %d: %s -> %s; answer '%s', reference '%s': %s\n",
+    std::printf("%s / %s / sample %d: %s -> %s; answer '%s', reference '%s': %s (was: %s)\n",
                 change.task.c_str(), Printable(change.problem_id).c_str(), change.index,
                 Describe(change.before, change.was_graded).c_str(),
                 Describe(change.after, true).c_str(), Printable(Shorten(change.answer, 60)).c_str(),
                 Printable(Shorten(change.reference, 60)).c_str(),
-                Printable(change.after.why).c_str());
+                Printable(change.after.why).c_str(), Printable(change.before.why).c_str());
   }
   if (shown > show) std::printf("... and %d more (--show N)\n", shown - show);
+  return shown;
+}
+
+void PrintFailed(int64_t failed, const std::string& because) {
+  if (failed == 0) return;
+  std::printf("%s could not be graded (%s); they stay as they were\n",
+              WithThousands(failed).c_str(), because.c_str());
+}
+
+void Print(const RegradeReport& report, int show) {
+  const int shown = PrintChanges(report.changes, show);
   std::printf("%s samples graded again: %d verdicts change, %s graded for the first time\n",
               WithThousands(report.samples).c_str(), shown,
               WithThousands(report.newly_graded).c_str());
-  if (report.failed > 0) {
-    std::printf("%s could not be graded (%s); they stay as they were\n",
-                WithThousands(report.failed).c_str(), report.failed_because.c_str());
+  PrintFailed(report.failed, report.failed_because);
+}
+
+// "correct -> incorrect: 3", each kind of change on a line of its own.
+void PrintKinds(const std::vector<VerdictChange>& changes) {
+  std::map<std::string, int> kinds;
+  for (const VerdictChange& change : changes)
+    ++kinds[absl::StrFormat("%s -> %s", OutcomeName(change.before.outcome),
+                            OutcomeName(change.after.outcome))];
+  for (const auto& [kind, count] : kinds) std::printf("  %s: %d\n", kind.c_str(), count);
+}
+
+void Print(const VersionReport& report, const VersionPair& versions, int show) {
+  const int shown = PrintChanges(report.changes, show);
+  const std::string after =
+      versions.after > 0 ? absl::StrFormat("version %d", versions.after) : std::string("now");
+  std::printf("version %d against %s: %d of %s verdicts differ; score %g -> %g\n", versions.before,
+              after.c_str(), shown, WithThousands(report.compared).c_str(), report.score_before,
+              report.score_after);
+  PrintKinds(report.changes);
+  if (report.compared + report.failed < report.samples) {
+    std::printf("%s of %s samples have no verdict to compare\n",
+                WithThousands(report.samples - report.compared - report.failed).c_str(),
+                WithThousands(report.samples).c_str());
   }
+  PrintFailed(report.failed, report.failed_because);
+}
+
+// "2": that version against this program; "1..2": two stored versions.
+absl::StatusOr<VersionPair> ReadVersions(const std::string& text) {
+  const size_t dots = text.find("..");
+  const std::optional<int64_t> before = ParseInt(text.substr(0, dots));
+  std::optional<int64_t> after = 0;
+  if (dots != std::string::npos) after = ParseInt(text.substr(dots + 2));
+  const auto fits = [](const std::optional<int64_t>& version) {
+    return version && *version > 0 && *version < 1'000'000;
+  };
+  if (!fits(before) || (dots != std::string::npos && !fits(after)))
+    return InvalidArgument("--against: expected a grader's version, or two as in 1..2, found '%s'",
+                           text);
+  return VersionPair{static_cast<int>(*before), static_cast<int>(*after)};
+}
+
+absl::StatusOr<int> Compare(const Options& options, Store& store, const RunManifest& manifest) {
+  ASSIGN_OR_RETURN(const VersionPair versions, ReadVersions(options.against));
+  RegradeOptions regrade;
+  regrade.task = options.task;
+  ASSIGN_OR_RETURN(const VersionReport report, CompareVersions(store, manifest, versions, regrade));
+  if (options.display.json) {
+    std::printf("%s\n", ToJson(manifest, report).Dump(2).c_str());
+  } else {
+    Print(report, versions, options.show);
+  }
+  return report.failed == 0 ? 0 : 1;
 }
 
 absl::StatusOr<int> Grade(const Options& options) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, OpenExistingStore(options.database));
   ASSIGN_OR_RETURN(const RunSummary summary, store->FindRun(options.run));
+  if (!options.against.empty()) return Compare(options, *store, summary.manifest);
   RegradeOptions regrade;
   regrade.task = options.task;
   regrade.dry_run = options.dry_run;
@@ -99,6 +188,9 @@ Command GradeCommand() {
     line.Option("--task,-t", &options->task, "Only this task");
     line.Option("--db", &options->database, "The results database");
     line.Option("--show", &options->show, "Changed verdicts to print");
+    line.Option("--against", &options->against,
+                "Store nothing; list what this version of the grader said otherwise than today's "
+                "does (2), or than another stored one did (1..2), and why");
     line.Flag("--dry-run", &options->dry_run, "Compare only; store nothing");
     line.Flag("--json", &options->display.json, "Machine-readable results on stdout");
     line.Flag("--allow-partial", &options->display.allow_partial,

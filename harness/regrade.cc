@@ -3,8 +3,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <mutex>
+#include <functional>
+#include <map>
+#include <set>
 #include <thread>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
 #include "harness/grading.h"
@@ -15,6 +18,82 @@ namespace {
 
 using Problems = absl::flat_hash_map<std::string, Problem>;
 
+bool Differ(const Verdict& before, const Verdict& after) {
+  return before.outcome != after.outcome || before.score != after.score;
+}
+
+// A task's problems and its grading as this program has it now.
+class TaskGrader {
+ public:
+  static absl::StatusOr<TaskGrader> Open(Store& store, const std::string& run_id,
+                                         const TaskManifest& task, int threads) {
+    TaskGrader grader;
+    ASSIGN_OR_RETURN(grader.grading_, BindGrading(task));
+    RETURN_IF_ERROR(
+        store.ForEachProblem(run_id, task.name, [&](const Problem& problem, const Prompt&) {
+          grader.problems_.emplace(problem.id, problem);
+          return absl::OkStatus();
+        }));
+    grader.threads_ = threads > 0 ? static_cast<unsigned>(threads)
+                                  : std::max(1U, std::thread::hardware_concurrency());
+    return grader;
+  }
+
+  SampleParts parts() const {
+    return grading_.reads_whole_completion ? SampleParts::kAll : SampleParts::kAnswers;
+  }
+  std::string ReferenceOf(const std::string& problem_id) const {
+    const auto problem = problems_.find(problem_id);
+    return problem == problems_.end() ? "" : problem->second.reference;
+  }
+
+  // Grades copies of the samples on all cores; a status for each.
+  std::vector<absl::Status> Grade(const std::vector<StoredSample>& batch,
+                                  std::vector<Sample>* graded) const {
+    graded->assign(batch.size(), Sample());
+    std::vector<absl::Status> statuses(batch.size());
+    std::atomic<size_t> next{0};
+    const auto work = [&] {
+      for (size_t i; (i = next.fetch_add(1)) < batch.size();) {
+        Sample& sample = (*graded)[i] = batch[i].sample;
+        const auto problem = problems_.find(sample.problem_id);
+        statuses[i] = problem == problems_.end()
+                          ? absl::InternalError("its problem is not in the database")
+                          : GradeSample(grading_, problem->second, &sample);
+      }
+    };
+    std::vector<std::jthread> pool;
+    for (unsigned i = 1; i < threads_; ++i) pool.emplace_back(work);
+    work();
+    pool.clear();
+    return statuses;
+  }
+
+ private:
+  TaskGrading grading_;
+  Problems problems_;
+  unsigned threads_ = 1;
+};
+
+constexpr size_t kBatch = 2048;
+
+// Reads samples in batches and hands each batch on, the last one too.
+absl::Status ForEachBatch(
+    Store& store, const std::string& run_id, const SampleFilter& filter,
+    const std::function<absl::Status(const std::vector<StoredSample>&)>& use) {
+  std::vector<StoredSample> batch;
+  const auto flush = [&]() -> absl::Status {
+    const absl::Status used = use(batch);
+    batch.clear();
+    return used;
+  };
+  RETURN_IF_ERROR(store.ForEachSample(run_id, filter, [&](const StoredSample& stored) {
+    batch.push_back(stored);
+    return batch.size() < kBatch ? absl::OkStatus() : flush();
+  }));
+  return flush();
+}
+
 class TaskRegrader {
  public:
   TaskRegrader(Store& store, const RunManifest& manifest, const TaskManifest& task,
@@ -22,56 +101,26 @@ class TaskRegrader {
       : store_(store), run_id_(manifest.id), task_(task), options_(options), report_(report) {}
 
   absl::Status Run() {
-    ASSIGN_OR_RETURN(grading_, BindGrading(task_));
-    RETURN_IF_ERROR(
-        store_.ForEachProblem(run_id_, task_.name, [&](const Problem& problem, const Prompt&) {
-          problems_.emplace(problem.id, problem);
-          return absl::OkStatus();
-        }));
+    ASSIGN_OR_RETURN(const TaskGrader grader,
+                     TaskGrader::Open(store_, run_id_, task_, options_.threads));
     SampleFilter filter;
     filter.task = task_.name;
-    filter.parts = grading_.reads_whole_completion ? SampleParts::kAll : SampleParts::kAnswers;
-    RETURN_IF_ERROR(store_.ForEachSample(run_id_, filter, [&](const StoredSample& stored) {
-      batch_.push_back(stored);
-      return batch_.size() < kBatch ? absl::OkStatus() : GradeBatch();
-    }));
-    RETURN_IF_ERROR(GradeBatch());
+    filter.parts = grader.parts();
+    RETURN_IF_ERROR(
+        ForEachBatch(store_, run_id_, filter, [&](const std::vector<StoredSample>& batch) {
+          std::vector<Sample> graded;
+          const std::vector<absl::Status> statuses = grader.Grade(batch, &graded);
+          for (size_t i = 0; i < batch.size(); ++i)
+            Note(grader, batch[i], std::move(graded[i]), statuses[i]);
+          return absl::OkStatus();
+        }));
     // Written only now: the reader above must not wait for its own writer.
     return options_.dry_run ? absl::OkStatus() : store_.PutVerdicts(run_id_, verdicts_);
   }
 
  private:
-  static constexpr size_t kBatch = 2048;
-
-  absl::Status GradeBatch() {
-    std::vector<Sample> graded(batch_.size());
-    std::vector<absl::Status> statuses(batch_.size());
-    std::atomic<size_t> next{0};
-    const auto work = [&] {
-      for (size_t i; (i = next.fetch_add(1)) < batch_.size();) {
-        graded[i] = batch_[i].sample;
-        const auto problem = problems_.find(graded[i].problem_id);
-        if (problem == problems_.end()) {
-          statuses[i] = absl::InternalError("its problem is not in the database");
-          continue;
-        }
-        statuses[i] = GradeSample(grading_, problem->second, &graded[i]);
-      }
-    };
-    {
-      const unsigned threads = options_.threads > 0
-                                   ? static_cast<unsigned>(options_.threads)
-                                   : std::max(1U, std::thread::hardware_concurrency());
-      std::vector<std::jthread> pool;
-      for (unsigned i = 1; i < threads; ++i) pool.emplace_back(work);
-      work();
-    }
-    for (size_t i = 0; i < batch_.size(); ++i) Note(batch_[i], std::move(graded[i]), statuses[i]);
-    batch_.clear();
-    return absl::OkStatus();
-  }
-
-  void Note(const StoredSample& before, Sample after, const absl::Status& status) {
+  void Note(const TaskGrader& grader, const StoredSample& before, Sample after,
+            const absl::Status& status) {
     report_->samples += 1;
     if (!status.ok()) {
       report_->failed += 1;
@@ -83,19 +132,11 @@ class TaskRegrader {
       report_->score_before += before.sample.verdict.score;
       report_->score_after += after.verdict.score;
     }
-    const bool changed = !before.graded || before.sample.verdict.outcome != after.verdict.outcome ||
-                         before.sample.verdict.score != after.verdict.score;
-    if (changed) {
-      VerdictChange change{task_.name,
-                           after.problem_id,
-                           after.index,
-                           before.graded,
-                           before.sample.verdict,
-                           after.verdict,
-                           after.extraction.answer.value_or(""),
-                           ""};
-      change.reference = problems_.at(after.problem_id).reference;
-      report_->changes.push_back(std::move(change));
+    if (!before.graded || Differ(before.sample.verdict, after.verdict)) {
+      report_->changes.push_back({task_.name, after.problem_id, after.index, before.graded,
+                                  before.sample.verdict, after.verdict,
+                                  after.extraction.answer.value_or(""),
+                                  grader.ReferenceOf(after.problem_id)});
     }
     verdicts_.push_back({task_.name, after.problem_id, after.index, std::move(after.extraction),
                          std::move(after.verdict)});
@@ -106,11 +147,119 @@ class TaskRegrader {
   const TaskManifest& task_;
   const RegradeOptions& options_;
   RegradeReport* report_;
-  TaskGrading grading_;
-  Problems problems_;
-  std::vector<StoredSample> batch_;
   std::vector<Store::NewVerdict> verdicts_;
 };
+
+// --- two versions ---
+
+class TaskComparison {
+ public:
+  TaskComparison(Store& store, const RunManifest& manifest, const TaskManifest& task,
+                 const VersionPair& versions, const RegradeOptions& options, VersionReport* report)
+      : store_(store),
+        run_id_(manifest.id),
+        task_(task),
+        versions_(versions),
+        options_(options),
+        report_(report) {}
+
+  absl::Status Run() {
+    ASSIGN_OR_RETURN(const TaskGrader grader,
+                     TaskGrader::Open(store_, run_id_, task_, options_.threads));
+    if (versions_.after > 0) RETURN_IF_ERROR(ReadAfter());
+    SampleFilter filter = Filter(versions_.before);
+    if (versions_.after == 0) filter.parts = grader.parts();
+    return ForEachBatch(store_, run_id_, filter, [&](const std::vector<StoredSample>& batch) {
+      report_->samples += static_cast<int64_t>(batch.size());
+      if (versions_.after > 0) {
+        for (const StoredSample& before : batch) NoteStored(grader, before);
+      } else {
+        NoteGraded(grader, batch);
+      }
+      return absl::OkStatus();
+    });
+  }
+
+ private:
+  using Key = std::pair<std::string, int>;
+
+  SampleFilter Filter(int version) const {
+    SampleFilter filter;
+    filter.task = task_.name;
+    filter.grader_version = version;
+    return filter;
+  }
+
+  absl::Status ReadAfter() {
+    return store_.ForEachSample(run_id_, Filter(versions_.after), [&](const StoredSample& stored) {
+      if (stored.graded) after_[{stored.sample.problem_id, stored.sample.index}] = stored.sample;
+      return absl::OkStatus();
+    });
+  }
+
+  void NoteStored(const TaskGrader& grader, const StoredSample& before) {
+    const auto after = after_.find({before.sample.problem_id, before.sample.index});
+    if (before.graded && after != after_.end()) Note(grader, before.sample, after->second);
+  }
+
+  void NoteGraded(const TaskGrader& grader, std::vector<StoredSample> batch) {
+    std::erase_if(batch, [](const StoredSample& stored) { return !stored.graded; });
+    std::vector<Sample> graded;
+    const std::vector<absl::Status> statuses = grader.Grade(batch, &graded);
+    for (size_t i = 0; i < batch.size(); ++i) {
+      if (statuses[i].ok()) {
+        Note(grader, batch[i].sample, graded[i]);
+        continue;
+      }
+      report_->failed += 1;
+      if (report_->failed_because.empty())
+        report_->failed_because = std::string(statuses[i].message());
+    }
+  }
+
+  void Note(const TaskGrader& grader, const Sample& before, const Sample& after) {
+    report_->compared += 1;
+    report_->score_before += before.verdict.score;
+    report_->score_after += after.verdict.score;
+    if (!Differ(before.verdict, after.verdict)) return;
+    report_->changes.push_back({task_.name, after.problem_id, after.index, true, before.verdict,
+                                after.verdict, after.extraction.answer.value_or(""),
+                                grader.ReferenceOf(after.problem_id)});
+  }
+
+  Store& store_;
+  const std::string run_id_;
+  const TaskManifest& task_;
+  const VersionPair& versions_;
+  const RegradeOptions& options_;
+  VersionReport* report_;
+  std::map<Key, Sample> after_;
+};
+
+// "math@1, math@2": what the run's samples were graded with. Reads every verdict: for errors only.
+absl::StatusOr<std::string> StoredVersions(Store& store, const RunManifest& manifest,
+                                           const std::string& task) {
+  std::set<std::pair<std::string, int>> versions;
+  SampleFilter filter;
+  filter.task = task;
+  RETURN_IF_ERROR(
+      store.ForEachSample(manifest.id, filter, [&](const StoredSample& stored) -> absl::Status {
+        ASSIGN_OR_RETURN(const std::vector<Verdict> history,
+                         store.VerdictHistory(manifest.id, stored.task, stored.sample.problem_id,
+                                              stored.sample.index));
+        for (const Verdict& verdict : history)
+          versions.insert({verdict.grader, verdict.grader_version});
+        return absl::OkStatus();
+      }));
+  std::string names;
+  for (const auto& [grader, version] : versions)
+    names += absl::StrFormat("%s%s@%d", names.empty() ? "" : ", ", grader, version);
+  return names;
+}
+
+absl::Status NoTask(const RunManifest& manifest, const std::string& task) {
+  return NotFound("run %s has no task '%s'", manifest.id, task);
+}
 
 }  // namespace
 
@@ -123,8 +272,29 @@ absl::StatusOr<RegradeReport> Regrade(Store& store, const RunManifest& manifest,
     found = true;
     RETURN_IF_ERROR(TaskRegrader(store, manifest, task, options, &report).Run());
   }
-  if (!found) return NotFound("run %s has no task '%s'", manifest.id, options.task);
+  if (!found) return NoTask(manifest, options.task);
   return report;
+}
+
+absl::StatusOr<VersionReport> CompareVersions(Store& store, const RunManifest& manifest,
+                                              const VersionPair& versions,
+                                              const RegradeOptions& options) {
+  VersionReport report;
+  bool found = options.task.empty();
+  for (const TaskManifest& task : manifest.tasks) {
+    if (!options.task.empty() && task.name != options.task) continue;
+    found = true;
+    RETURN_IF_ERROR(TaskComparison(store, manifest, task, versions, options, &report).Run());
+  }
+  if (!found) return NoTask(manifest, options.task);
+  if (report.compared + report.failed > 0 || report.samples == 0) return report;
+  ASSIGN_OR_RETURN(const std::string stored, StoredVersions(store, manifest, options.task));
+  const std::string wanted = versions.after > 0
+                                 ? absl::StrFormat("both version %d and version %d of its grader",
+                                                   versions.before, versions.after)
+                                 : absl::StrFormat("version %d of its grader", versions.before);
+  return NotFound("run %s: no sample has a verdict of %s; there are %s", manifest.id, wanted,
+                  stored.empty() ? "none" : stored);
 }
 
 }  // namespace assay

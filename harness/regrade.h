@@ -1,5 +1,5 @@
 // Grades a stored run again without a model: completions stay, verdicts are added, changes are
-// told.
+// told; or only tells how the verdicts of two grader versions differ.
 #pragma once
 
 #include <cstdint>
@@ -42,5 +42,28 @@ struct RegradeOptions {
 // Uses the extractor and grader named in the run's manifest, as this program has them now.
 absl::StatusOr<RegradeReport> Regrade(Store& store, const RunManifest& manifest,
                                       const RegradeOptions& options);
+
+// Two versions of the graders of a run. Of a sample that has no verdict of one of them nothing is
+// said.
+struct VersionPair {
+  int before = 0;
+  int after = 0;  // 0: this program, which grades the samples now
+};
+
+struct VersionReport {
+  int64_t samples = 0;
+  int64_t compared = 0;  // have both verdicts
+  int64_t failed = 0;    // the grader itself failed
+  std::string failed_because;
+  double score_before = 0;  // summed over those that were compared
+  double score_after = 0;
+  std::vector<VerdictChange> changes;  // outcome or score differ
+};
+
+// Stores nothing. NotFound, with the versions that there are, where no sample has a verdict of one
+// of the two.
+absl::StatusOr<VersionReport> CompareVersions(Store& store, const RunManifest& manifest,
+                                              const VersionPair& versions,
+                                              const RegradeOptions& options);
 
 }  // namespace assay

@@ -287,7 +287,10 @@ std::string SampleQuery(const SampleFilter& filter) {
   sql +=
       " FROM problems AS p CROSS JOIN samples AS s ON s.problem = p.id"
       " LEFT JOIN verdicts AS v ON v.id = (SELECT max(n.id) FROM verdicts AS n WHERE n.sample = "
-      "s.id)";
+      "s.id";
+  if (filter.grader_version > 0)
+    sql += absl::StrFormat(" AND n.grader_version = %d", filter.grader_version);
+  sql += ")";
   if (filter.parts != SampleParts::kVerdicts) sql += " CROSS JOIN texts AS x ON x.sample = s.id";
   // Written out, so that one problem is found by its index.
   sql += " WHERE p.task = ?1";

@@ -63,6 +63,7 @@ struct SampleFilter {
   std::string task;        // empty: all
   std::string problem_id;  // empty: all
   std::optional<Outcome> outcome;
+  int grader_version = 0;  // the newest verdict by this version of a grader; 0: the newest of all
   SampleParts parts = SampleParts::kVerdicts;
 };
 
