@@ -22,6 +22,7 @@
 #include "harness/task.h"
 #include "harness/text.h"
 #include "reports/terminal.h"
+#include "sandbox/language.h"
 
 namespace assay {
 namespace {
@@ -130,6 +131,58 @@ void CheckGpu(std::vector<Finding>* findings) {
       {"GPU", Health::kFine,
        models.empty() ? "none (none is needed to ask an endpoint)"
                       : absl::StrFormat("%d: %s", models.size(), Printable(Join(models, ", ")))});
+}
+
+// --- the sandbox ---
+
+// Tries the installed languages' own small programs; "" or what is wrong.
+std::string TryLanguage(Runner& runner, const Language& language) {
+  const absl::StatusOr<Prepared> program = runner.Prepare(language, language.probe_source);
+  if (!program.ok()) return std::string(program.status().message());
+  if (!program->ready) return program->failure.why;
+  const absl::StatusOr<ProgramEnd> end = runner.Run(*program, "", {.memory_bytes = 512 << 20});
+  if (!end.ok()) return std::string(end.status().message());
+  return end->run.standard_output == language.probe_output
+             ? ""
+             : absl::StrFormat("%s %s", RunVerdictName(end->verdict), end->why);
+}
+
+void CheckLanguages(Runner& runner, std::vector<Finding>* findings) {
+  std::vector<std::string> offered, missing;
+  for (const Language& language : Languages()) {
+    if (!IsInstalled(language)) {
+      missing.push_back(language.name);
+      continue;
+    }
+    const std::string wrong = TryLanguage(runner, language);
+    if (wrong.empty()) offered.push_back(language.name);
+    if (!wrong.empty())
+      findings->push_back(
+          {"languages", Health::kCaution,
+           absl::StrFormat("%s does not work: %s", language.name, Printable(Shorten(wrong, 200)))});
+  }
+  findings->push_back(
+      {"languages", Health::kFine,
+       absl::StrFormat("%s%s%s", offered.empty() ? "none" : Join(offered, ", "),
+                       missing.empty() ? "" : "; not installed: ", Join(missing, ", "))});
+}
+
+// A caution where it is not possible: only code tasks need it, and they refuse by themselves.
+void CheckSandbox(std::vector<Finding>* findings) {
+  const absl::StatusOr<std::unique_ptr<Runner>> runner = Runner::Start({});
+  if (!runner.ok()) {
+    findings->push_back(
+        {"sandbox", Health::kCaution, Printable(std::string(runner.status().message()))});
+    return;
+  }
+  const absl::StatusOr<std::vector<SandboxProbe>> probes = ProbeSandbox((*runner)->sandbox());
+  const absl::Status status =
+      probes.ok() ? CheckProbes(*probes, Isolation::kFull) : probes.status();
+  findings->push_back({"sandbox", status.ok() ? Health::kFine : Health::kProblem,
+                       status.ok()
+                           ? absl::StrFormat("full isolation; %d probes held", probes->size())
+                           : Printable(std::string(status.message()))});
+  CheckLanguages(**runner, findings);
 }
 
 // --- the database ---
@@ -315,6 +368,7 @@ int Doctor(const Options& options) {
   CheckBuild(&findings);
   CheckMachine(&findings);
   CheckGpu(&findings);
+  CheckSandbox(&findings);
   CheckDisk(options.database, &findings);
   CheckDatabase(options.database, &findings);
   CheckKeys(options.api_key_env, &findings);

@@ -32,7 +32,7 @@ const std::map<std::string, std::set<std::string>, std::less<>>& IncludeTable() 
       {"graders", {"graders", "sandbox", "harness"}},
       {"inference", {"inference", "harness"}},
       {"reports", {"reports", "harness"}},
-      {"commands", {"commands", "reports", "harness"}},
+      {"commands", {"commands", "reports", "sandbox", "harness"}},
       {"main.cc", {"reports", "harness"}},
   };
   return *table;
@@ -61,6 +61,7 @@ const std::vector<Seam>& Seams() {
       {"boost/beast", {"tests/mock_server/"}},
       {"boost/asio", {"tests/mock_server/"}},
       {"gmp", {"graders/", "tests/"}},
+      {"seccomp.h", {"sandbox/daemon/filter.cc"}},
   };
   return *seams;
 }

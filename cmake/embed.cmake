@@ -1,0 +1,28 @@
+# Writes text files into a .cc, so that the program needs no file beside it.
+#
+# assay_embed(OUTPUT NAME PATTERN...): `const std::map<std::string, std::string>& NAMEs()`, from path to text.
+function(assay_embed output name)
+  file(GLOB files CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} ${ARGN})
+  list(SORT files)
+  set(entries "")
+  foreach(file IN LISTS files)
+    file(READ ${CMAKE_SOURCE_DIR}/${file} text)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${file})
+    string(APPEND entries "      {\"${file}\", R\"~~~(${text})~~~\"},\n")
+  endforeach()
+  file(CONFIGURE OUTPUT ${output} CONTENT
+"// Written by cmake/embed.cmake: the texts of files of the project.
+#include <map>
+#include <string>
+
+namespace assay {
+
+const std::map<std::string, std::string>& @name@s() {
+  static const auto* files = new std::map<std::string, std::string>{
+@entries@  };
+  return *files;
+}
+
+}  // namespace assay
+" @ONLY)
+endfunction()

@@ -1,0 +1,111 @@
+// In the tier `full` the worker is the first process of a pid namespace of its own, so that its
+// /proc lists the cell's processes and next to nothing else. Below, children are followed.
+#include "sandbox/daemon/watch.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "sandbox/daemon/system.h"
+
+namespace assay::sandboxd {
+namespace {
+
+std::vector<int> ListProcesses(int proc) {
+  std::vector<int> pids;
+  const int again = openat(proc, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  DIR* directory = again < 0 ? nullptr : fdopendir(again);
+  if (directory == nullptr) return pids;
+  while (const dirent* entry = readdir(directory)) {
+    const int pid = atoi(entry->d_name);
+    if (pid > 0) pids.push_back(pid);
+  }
+  closedir(directory);
+  return pids;
+}
+
+void AppendChildren(int proc, int pid, std::vector<int>* pids) {
+  const std::string path = std::to_string(pid) + "/task/" + std::to_string(pid) + "/children";
+  const std::string text = ReadSmall(proc, path.c_str());
+  const char* at = text.c_str();
+  while (true) {
+    char* end = nullptr;
+    const long child = strtol(at, &end, 10);
+    if (end == at) return;
+    pids->push_back(static_cast<int>(child));
+    at = end;
+  }
+}
+
+std::vector<int> Descendants(int proc) {
+  std::vector<int> pids;
+  AppendChildren(proc, getpid(), &pids);
+  for (size_t i = 0; i < pids.size() && i < 10000; ++i) AppendChildren(proc, pids[i], &pids);
+  return pids;
+}
+
+// utime + stime + cutime + cstime of /proc/PID/stat, the 14th to 17th fields.
+int64_t CpuOf(int proc, int pid) {
+  const std::string text = ReadSmall(proc, (std::to_string(pid) + "/stat").c_str());
+  const size_t after_name = text.rfind(')');
+  if (after_name == std::string::npos) return 0;
+  const char* at = text.c_str() + after_name + 1;
+  for (int field = 3; field < 14; ++field) at = strchr(at + 1, ' ') ? strchr(at + 1, ' ') : at;
+  int64_t ticks = 0;
+  for (int field = 14; field <= 17; ++field) {
+    char* end = nullptr;
+    ticks += strtoll(at, &end, 10);
+    at = end;
+  }
+  static const int64_t tick_us = 1000000 / sysconf(_SC_CLK_TCK);
+  return ticks * tick_us;
+}
+
+// "Name:   123 kB" in bytes; 0 where the line is not there.
+int64_t FieldBytes(const std::string& text, const char* name) {
+  const size_t at = text.find(name);
+  return at == std::string::npos ? 0
+                                 : strtoll(text.c_str() + at + strlen(name), nullptr, 10) * 1024;
+}
+
+int64_t TouchedBy(int proc, int pid) {
+  const std::string text = ReadSmall(proc, (std::to_string(pid) + "/status").c_str());
+  return FieldBytes(text, "\nRssAnon:") + FieldBytes(text, "\nRssShmem:");
+}
+
+// The same, each page divided by how many share it.
+int64_t ShareOf(int proc, int pid) {
+  const std::string text = ReadSmall(proc, (std::to_string(pid) + "/smaps_rollup").c_str());
+  if (text.empty()) return TouchedBy(proc, pid);
+  return FieldBytes(text, "\nPss_Anon:") + FieldBytes(text, "\nPss_Shmem:");
+}
+
+}  // namespace
+
+Usage ReadUsage(int proc, const Place& place, const Cell& cell, const std::vector<int>& others,
+                int64_t limit) {
+  const bool full = place.tier == Tier::kFull;
+  std::vector<int> pids = full ? ListProcesses(proc) : Descendants(proc);
+  std::erase_if(pids, [&](int pid) {
+    return pid == getpid() || pid == cell.first ||
+           std::find(others.begin(), others.end(), pid) != others.end();
+  });
+  Usage usage;
+  usage.processes = static_cast<int>(pids.size());
+  if (cell.first > 0) usage.cpu_us += CpuOf(proc, cell.first);
+  for (const int pid : pids) {
+    usage.cpu_us += CpuOf(proc, pid);
+    usage.memory_bytes += TouchedBy(proc, pid);
+  }
+  if (usage.memory_bytes <= limit || pids.size() < 2) return usage;
+  usage.memory_bytes = 0;
+  for (const int pid : pids) usage.memory_bytes += ShareOf(proc, pid);
+  return usage;
+}
+
+}  // namespace assay::sandboxd

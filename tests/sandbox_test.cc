@@ -1,0 +1,382 @@
+// The sandbox: what gets out, what is limited, who tells the end; as root and as an ordinary user.
+#include "sandbox/sandbox.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <map>
+#include <thread>
+
+#include "harness/text.h"
+#include "sandbox/language.h"
+#include "tests/testing.h"
+
+namespace assay {
+namespace {
+
+using testing::HasSubstr;
+using testing_support::BinaryPath;
+using testing_support::RunAssay;
+using testing_support::TemporaryDirectory;
+using testing_support::WriteWholeFile;
+
+// One for all tests of this file; null, and why, where this machine does not allow it.
+struct Shared {
+  std::unique_ptr<Runner> runner;
+  std::string why;
+};
+const Shared& FullRunner() {
+  static const auto* shared = [] {
+    auto* made = new Shared;
+    absl::StatusOr<std::unique_ptr<Runner>> runner = Runner::Start({.workers = 2});
+    if (runner.ok()) {
+      made->runner = *std::move(runner);
+    } else {
+      made->why = std::string(runner.status().message());
+    }
+    return made;
+  }();
+  return *shared;
+}
+#define SKIP_WITHOUT_FULL_ISOLATION() \
+  if (!FullRunner().runner) GTEST_SKIP() << "skipped: " << FullRunner().why
+
+ProgramEnd RunPython(std::string_view source, std::string_view input = "",
+                     const RunLimits& limits = {}) {
+  Runner& runner = *FullRunner().runner;
+  const absl::StatusOr<Prepared> program = runner.Prepare(**FindLanguage("python3"), source);
+  EXPECT_OK(program);
+  absl::StatusOr<ProgramEnd> end = runner.Run(*program, input, limits);
+  EXPECT_OK(end);
+  return end.ok() ? *std::move(end) : ProgramEnd();
+}
+
+#define SKIP_WITHOUT_PYTHON() \
+  if (!IsInstalled(**FindLanguage("python3"))) GTEST_SKIP() << "skipped: no /usr/bin/python3"
+
+TEST(Sandbox, EveryProbeOfTheSelfTestHolds) {
+  SKIP_WITHOUT_FULL_ISOLATION();
+  ASSERT_OK_AND_ASSIGN(const std::vector<SandboxProbe> probes,
+                       ProbeSandbox(FullRunner().runner->sandbox()));
+  EXPECT_GE(probes.size(), 19u);
+  EXPECT_OK(CheckProbes(probes, Isolation::kFull));
+}
+
+TEST(Sandbox, AProbeThatGotOutIsNamed) {
+  const std::vector<SandboxProbe> probes = {{"files", true, ""}, {"network", false, "has sockets"}};
+  EXPECT_THAT(std::string(CheckProbes(probes, Isolation::kFull).message()),
+              HasSubstr("network (has sockets)"));
+  EXPECT_OK(CheckProbes(probes, Isolation::kNone));
+}
+
+TEST(Sandbox, InputGoesInAndOutputComesOut) {
+  SKIP_WITHOUT_FULL_ISOLATION();
+  SKIP_WITHOUT_PYTHON();
+  const ProgramEnd end = RunPython(
+      "import sys\nprint(sum(map(int, sys.stdin.read().split())))\nprint('x', file=sys.stderr)",
+      "1 2 39\n");
+  EXPECT_EQ(end.verdict, RunVerdict::kFinished);
+  EXPECT_EQ(end.run.standard_output, "42\n");
+  EXPECT_EQ(end.run.standard_error, "x\n");
+  EXPECT_EQ(end.run.exit_code, 0);
+  EXPECT_GT(end.run.memory_bytes, 1 << 20);
+  EXPECT_GT(end.run.cpu_us, 0);
+}
+
+TEST(Sandbox, LargeInputAndOutputAreWhole) {
+  SKIP_WITHOUT_FULL_ISOLATION();
+  SKIP_WITHOUT_PYTHON();
+  const std::string input(5 << 20, 'y');
+  const ProgramEnd end =
+      RunPython("import sys\nsys.stdout.buffer.write(sys.stdin.buffer.read())", input);
+  EXPECT_TRUE(end.run.standard_output == input);
+  EXPECT_EQ(end.run.stdout_seen, 5 << 20);
+}
+
+// Each program ends as it must, and `why` holds the word.
+struct Ending {
+  const char* name;
+  const char* source;
+  RunVerdict verdict;
+  const char* why;
+};
+class SandboxEndings : public testing::TestWithParam<Ending> {};
+TEST_P(SandboxEndings, AreToldByTheKernel) {
+  SKIP_WITHOUT_FULL_ISOLATION();
+  SKIP_WITHOUT_PYTHON();
+  // Only the one that sleeps meets the wall: the machine may be busy.
+  const int64_t wall = std::string_view(GetParam().why) == "wall" ? 500 : 30000;
+  RunLimits limits = {.wall_ms = wall, .cpu_ms = 300, .memory_bytes = 64 << 20, .processes = 16};
+  limits.stdout_bytes = 1 << 20;
+  limits.file_bytes = 1 << 20;
+  const ProgramEnd end = RunPython(GetParam().source, "", limits);
+  EXPECT_EQ(RunVerdictName(end.verdict), RunVerdictName(GetParam().verdict)) << end.why;
+  EXPECT_THAT(end.why, HasSubstr(GetParam().why));
+}
+INSTANTIATE_TEST_SUITE_P(
+    Each, SandboxEndings,
+    testing::Values(
+        Ending{"Exit", "import sys; sys.exit(3)", RunVerdict::kRuntimeError, "exit 3"},
+        Ending{"Exception", "1/0", RunVerdict::kRuntimeError, "exit 1"},
+        Ending{"Abort", "import os; os.abort()", RunVerdict::kRuntimeError, "SIGABRT"},
+        Ending{"KillsItself", "import os; os.kill(os.getpid(), 9)", RunVerdict::kRuntimeError,
+               "SIGKILL"},
+        Ending{"Spins", "while True: pass", RunVerdict::kTimeLimit, "cpu"},
+        Ending{"SpinsInChildren",
+               "import os,time\nfor _ in range(2):\n  if os.fork() == 0:\n    while True: pass\n"
+               "time.sleep(9)",
+               RunVerdict::kTimeLimit, "cpu"},
+        Ending{"Sleeps", "import time; time.sleep(9)", RunVerdict::kTimeLimit, "wall"},
+        Ending{"Eats", "a = []\nwhile True: a.append(bytearray(1 << 20))", RunVerdict::kMemoryLimit,
+               "rss"},
+        Ending{"EatsInChildren",
+               "import os,time\nfor _ in range(8):\n  if os.fork() == 0:\n"
+               "    a = b'x' * (20 << 20)\n    time.sleep(9)\ntime.sleep(9)",
+               RunVerdict::kMemoryLimit, "rss"},
+        Ending{"AsksForTooMuch", "bytearray(1 << 40)", RunVerdict::kMemoryLimit, "alloc"},
+        Ending{"Floods", "while True: print('x' * 65536)", RunVerdict::kOutputLimit, "stdout"},
+        Ending{"ForksForEver", "import os\nwhile True:\n  try: os.fork()\n  except OSError: pass",
+               RunVerdict::kTimeLimit, "cpu"},
+        Ending{"Mounts", "import ctypes; ctypes.CDLL(None).mount(b't', b'/tmp', b'tmpfs', 0, None)",
+               RunVerdict::kSecurityViolation, ""}),
+    [](const testing::TestParamInfo<Ending>& info) { return std::string(info.param.name); });
+
+TEST(Sandbox, ForkedChildrenThatShareTheirMemoryAreCountedOnce) {
+  SKIP_WITHOUT_FULL_ISOLATION();
+  SKIP_WITHOUT_PYTHON();
+  const ProgramEnd end = RunPython(
+      "import os,time\na = b'x' * (60 << 20)\nfor _ in range(6):\n  if os.fork() == 0:\n"
+      "    time.sleep(0.15); os._exit(0)\ntime.sleep(0.15)\nprint('done')",
+      "", {.memory_bytes = 128 << 20});
+  EXPECT_EQ(end.run.standard_output, "done\n") << end.why;
+}
+
+TEST(Sandbox, NothingOfOneRunIsThereInTheNext) {
+  SKIP_WITHOUT_FULL_ISOLATION();
+  SKIP_WITHOUT_PYTHON();
+  const std::string source =
+      "import os\nprint(os.listdir('/tmp'))\nopen('/tmp/left', 'w').write('x')\n"
+      "try: os.chmod('/box/main.py', 0o777)\nexcept OSError as e: print(e.errno)\n";
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(RunPython(source).run.standard_output, "[]\n30\n");
+}
+
+TEST(Sandbox, WhatADaemonWritesLaterDoesNotCount) {
+  SKIP_WITHOUT_FULL_ISOLATION();
+  SKIP_WITHOUT_PYTHON();
+  const ProgramEnd end = RunPython(
+      "import os,time\nif os.fork() == 0:\n  os.setsid(); time.sleep(0.3); "
+      "print('late',flush=True)");
+  EXPECT_EQ(end.verdict, RunVerdict::kFinished);
+  EXPECT_EQ(end.run.standard_output, "");
+  EXPECT_LT(end.run.wall_us, 5000000);
+}
+
+TEST(Sandbox, TheInputCannotBeChangedForTheNextRun) {
+  SKIP_WITHOUT_FULL_ISOLATION();
+  SKIP_WITHOUT_PYTHON();
+  const ProgramEnd end = RunPython(
+      "import os\nfor act in (lambda: os.ftruncate(0, 0),\n"
+      "            lambda: os.write(os.open('/proc/self/fd/0', os.O_RDWR), b'HACK')):\n"
+      "  try: act(); print('changed')\n  except OSError as e: print(e.errno)\n",
+      "data");
+  EXPECT_THAT(end.run.standard_output, Not(HasSubstr("changed")));
+}
+
+TEST(Sandbox, ProgramsAreJoinedByTheirStandardStreams) {
+  SKIP_WITHOUT_FULL_ISOLATION();
+  SKIP_WITHOUT_PYTHON();
+  Runner& runner = *FullRunner().runner;
+  const Language& python = **FindLanguage("python3");
+  ASSERT_OK_AND_ASSIGN(
+      const Prepared asks,
+      runner.Prepare(python,
+                     "for i in range(3):\n  print(i, flush=True)\n  assert int(input()) == 2 * i"));
+  ASSERT_OK_AND_ASSIGN(
+      const Prepared answers,
+      runner.Prepare(python,
+                     "import sys\nfor line in sys.stdin: print(2 * int(line), flush=True)"));
+  const RunLimits limits;
+  ASSERT_OK_AND_ASSIGN(const auto ends,
+                       runner.RunJoined(asks, limits, answers, limits, Joint::kStandard));
+  EXPECT_EQ(ends.first.verdict, RunVerdict::kFinished) << ends.first.run.standard_error;
+  EXPECT_EQ(ends.second.verdict, RunVerdict::kFinished) << ends.second.run.standard_error;
+}
+
+TEST(Sandbox, TwoThatWaitForEachOtherEndByTheWallLimit) {
+  SKIP_WITHOUT_FULL_ISOLATION();
+  SKIP_WITHOUT_PYTHON();
+  Runner& runner = *FullRunner().runner;
+  ASSERT_OK_AND_ASSIGN(const Prepared waits, runner.Prepare(**FindLanguage("python3"), "input()"));
+  const RunLimits limits = {.wall_ms = 300};
+  ASSERT_OK_AND_ASSIGN(const auto ends,
+                       runner.RunJoined(waits, limits, waits, limits, Joint::kStandard));
+  EXPECT_TRUE(ends.first.why == "wall" || ends.second.why == "wall");
+}
+
+TEST(Sandbox, ADeadSupervisorIsReplacedAndTheRunRepeated) {
+  SKIP_WITHOUT_FULL_ISOLATION();
+  SKIP_WITHOUT_PYTHON();
+  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Sandbox> sandbox, Sandbox::Start({}));
+  ProgramRun run;
+  run.arguments = {"/usr/bin/python3", "-c", "print(42)"};
+  const std::string own = "/proc/self/task/" + std::to_string(getpid()) + "/children";
+  const auto children = [&] {
+    std::vector<pid_t> pids;
+    for (const std::string_view word : Split(testing_support::ReadWholeFile(own), ' ')) {
+      if (const std::optional<int64_t> pid = ParseInt(word))
+        pids.push_back(static_cast<pid_t>(*pid));
+    }
+    return pids;
+  };
+  ASSERT_FALSE(children().empty());
+  kill(children().back(), SIGKILL);  // the youngest is the sandbox of this test
+  ASSERT_OK_AND_ASSIGN(const RunEnd end, sandbox->RunProgram(run));
+  EXPECT_EQ(end.standard_output, "42\n");
+  EXPECT_EQ(sandbox->restarts(), 1);
+}
+
+TEST(Sandbox, AProgramThatIsNotThereIsOursAndNoVerdict) {
+  SKIP_WITHOUT_FULL_ISOLATION();
+  ProgramRun run;
+  run.arguments = {"/usr/bin/no-such-program"};
+  const absl::StatusOr<RunEnd> end = FullRunner().runner->sandbox().RunProgram(run);
+  EXPECT_TRUE(absl::IsUnavailable(end.status())) << end.status();
+  EXPECT_THAT(std::string(end.status().message()), HasSubstr("no-such-program"));
+}
+
+TEST(Sandbox, ADaemonThatIsNotThereIsAnError) {
+  const auto sandbox = Sandbox::Start({.program = "/nowhere/assay-sandboxd"});
+  EXPECT_THAT(std::string(sandbox.status().message()), HasSubstr("/nowhere/assay-sandboxd"));
+}
+
+TEST(Sandbox, ManyThreadsShareFewWorkers) {
+  SKIP_WITHOUT_FULL_ISOLATION();
+  Sandbox& sandbox = FullRunner().runner->sandbox();
+  std::atomic<int> good = 0;
+  std::vector<std::jthread> threads;
+  for (int t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 10; ++i) {
+        ProgramRun run;
+        run.arguments = {"/usr/bin/cat"};
+        run.input = std::to_string(t * 100 + i);
+        const absl::StatusOr<RunEnd> end = sandbox.RunProgram(run);
+        good += end.ok() && end->standard_output == run.input;
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(good, 80);
+}
+
+// --- languages ---
+
+TEST(Languages, EverySpecHasAProbeAndTheInstalledOnesPassIt) {
+  EXPECT_GE(Languages().size(), 8u);
+  SKIP_WITHOUT_FULL_ISOLATION();
+  for (const Language& language : Languages()) {
+    // The others take seconds to start; `assay doctor` tries them.
+    if (language.name != "python3" && language.name != "cpp" && language.name != "c") continue;
+    if (!IsInstalled(language)) continue;
+    ASSERT_OK_AND_ASSIGN(const Prepared program,
+                         FullRunner().runner->Prepare(language, language.probe_source));
+    ASSERT_TRUE(program.ready) << language.name << ": " << program.failure.run.standard_error;
+    ASSERT_OK_AND_ASSIGN(const ProgramEnd end, FullRunner().runner->Run(program, "", {}));
+    EXPECT_EQ(end.run.standard_output, language.probe_output) << language.name << end.why;
+  }
+}
+
+TEST(Languages, AreFoundByNameAliasAndEnding) {
+  ASSERT_OK_AND_ASSIGN(const Language* cpp, FindLanguage("C++"));
+  EXPECT_EQ(cpp->name, "cpp");
+  ASSERT_OK_AND_ASSIGN(const Language* python, LanguageOfFile("a/b.py"));
+  EXPECT_EQ(python->name, "python3");
+  EXPECT_THAT(std::string(FindLanguage("pythom").status().message()), HasSubstr("did you mean"));
+  EXPECT_FALSE(LanguageOfFile("README").ok());
+}
+
+TEST(Languages, CompilingIsCachedAndItsErrorsAreVerdicts) {
+  SKIP_WITHOUT_FULL_ISOLATION();
+  const Language& cpp = **FindLanguage("cpp");
+  if (!IsInstalled(cpp)) GTEST_SKIP() << "skipped: no /usr/bin/g++";
+  const TemporaryDirectory cache;
+  ASSERT_OK_AND_ASSIGN(
+      const std::unique_ptr<Runner> runner,
+      Runner::Start({.cache_directory = cache.Path(), .precompiled_headers = false}));
+  const std::string source = "#include <cstdio>\nint main() { std::puts(\"hi\"); }\n";
+  ASSERT_OK_AND_ASSIGN(const Prepared first, runner->Prepare(cpp, source));
+  ASSERT_OK_AND_ASSIGN(const Prepared second, runner->Prepare(cpp, source));
+  EXPECT_TRUE(first.ready && second.ready);
+  EXPECT_FALSE(first.from_cache);
+  EXPECT_TRUE(second.from_cache);
+  EXPECT_EQ(first.box->id, second.box->id);
+  ASSERT_OK_AND_ASSIGN(const Prepared broken, runner->Prepare(cpp, "int main() { return x; }"));
+  EXPECT_FALSE(broken.ready);
+  EXPECT_EQ(broken.failure.verdict, RunVerdict::kCompileError);
+  EXPECT_THAT(broken.failure.why, HasSubstr("main.cpp:1"));
+  ASSERT_OK_AND_ASSIGN(const Prepared huge, runner->Prepare(cpp, std::string(10 << 20, ' ')));
+  EXPECT_EQ(huge.failure.verdict, RunVerdict::kCompileError);
+}
+
+TEST(Languages, WhatIsNotInstalledIsAnError) {
+  SKIP_WITHOUT_FULL_ISOLATION();
+  Language missing = **FindLanguage("python3");
+  missing.probe_program = "/usr/bin/no-such-python";
+  EXPECT_TRUE(
+      absl::IsFailedPrecondition(FullRunner().runner->Prepare(missing, "print(1)").status()));
+}
+
+// --- other users, other kernels ---
+
+std::string Here(const char* name) { return BinaryPath(std::string("bin/") + name); }
+
+TEST(SandboxUsers, AnOrdinaryUserHasTheSameIsolation) {
+  if (getuid() != 0) GTEST_SKIP() << "skipped: these tests run as an ordinary user already";
+  SKIP_WITHOUT_FULL_ISOLATION();
+  const TemporaryDirectory directory;  // the build tree may be closed to others
+  for (const char* name : {"assay", "assay-sandboxd"})
+    std::filesystem::copy_file(Here(name), directory.Path(name));
+  ASSERT_EQ(chmod(directory.Path().c_str(), 0755), 0);
+  const testing_support::ProgramEnd end =
+      testing_support::RunProgram({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                                   directory.Path("assay"), "sandbox", "test"});
+  if (Contains(end.err, "is not possible here")) GTEST_SKIP() << "skipped: " << end.err;
+  EXPECT_EQ(end.status, 0) << end.out << end.err;
+  EXPECT_THAT(end.out, HasSubstr("held   processes"));
+}
+
+TEST(SandboxUsers, WhereNamespacesAreForbiddenItRefusesAndNamesTheStep) {
+  const testing_support::ProgramEnd end = testing_support::RunProgram(
+      {"unshare", "--user", "--map-root-user", "sh", "-c",
+       "echo 0 > /proc/sys/user/max_user_namespaces && exec \"$0\" sandbox test", Here("assay")});
+  if (!Contains(end.err, "assay")) GTEST_SKIP() << "skipped: no user namespaces: " << end.err;
+  EXPECT_EQ(end.status, 1) << end.out;
+  EXPECT_THAT(end.err, HasSubstr("isolation 'full' is not possible here: unshare"));
+  EXPECT_EQ(end.out, "");
+}
+
+TEST(SandboxUsers, LandlockHoldsWhatItPromises) {
+  const testing_support::ProgramEnd end = RunAssay({"sandbox", "test", "--isolation=landlock"});
+  if (Contains(end.err, "is not possible here")) GTEST_SKIP() << "skipped: " << end.err;
+  EXPECT_EQ(end.status, 0) << end.out << end.err;
+  EXPECT_THAT(end.out, HasSubstr("held   files"));
+}
+
+TEST(SandboxCommand, RunsAFileAndSaysHowItEnded) {
+  SKIP_WITHOUT_FULL_ISOLATION();
+  SKIP_WITHOUT_PYTHON();
+  const TemporaryDirectory directory;
+  WriteWholeFile(directory.Path("p.py"), "print(int(input()) + 1)\n");
+  WriteWholeFile(directory.Path("in"), "41\n");
+  const testing_support::ProgramEnd end =
+      RunAssay({"sandbox", "run", directory.Path("p.py"), "--stdin", directory.Path("in")});
+  EXPECT_EQ(end.status, 0) << end.err;
+  EXPECT_EQ(end.out, "42\n");
+  EXPECT_THAT(end.err, HasSubstr("isolation full"));
+  EXPECT_EQ(RunAssay({"sandbox", "run", directory.Path("none.py")}).status, 1);
+  EXPECT_EQ(RunAssay({"sandbox", "run", directory.Path("p.py"), "--isolation=some"}).status, 1);
+}
+
+}  // namespace
+}  // namespace assay
