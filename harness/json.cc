@@ -14,19 +14,24 @@ namespace assay {
 namespace {
 
 // The last of several members of one name stays, at the first one's place, as in Python.
-// Near-linear: a hostile reply may hold a million members.
-void DropRepeats(Json::Members* members) {
+// Near-linear: a hostile reply may hold a million members. Returns a name that was repeated.
+std::optional<std::string> DropRepeats(Json::Members* members) {
   std::map<std::string_view, size_t> last;
   for (size_t i = 0; i < members->size(); ++i) last[(*members)[i].first] = i;
-  if (last.size() == members->size()) return;
+  if (last.size() == members->size()) return std::nullopt;
   Json::Members kept;
+  std::optional<std::string> repeated;
   for (const Json::Member& member : *members) {
     const auto found = last.find(member.first);
-    if (found == last.end()) continue;
+    if (found == last.end()) {
+      repeated = member.first;
+      continue;
+    }
     kept.push_back((*members)[found->second]);
     last.erase(found);
   }
   *members = std::move(kept);
+  return repeated;
 }
 
 // Builds a Json bottom-up; `open_` holds the containers not yet closed.
@@ -93,7 +98,12 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   bool Close() {
     Json done = std::move(open_.back().container);
     open_.pop_back();
-    if (done.is_object()) DropRepeats(&done.AsMembers());
+    if (!done.is_object()) return Put(std::move(done));
+    const std::optional<std::string> repeated = DropRepeats(&done.AsMembers());
+    if (repeated && !limits_.allow_repeated_names) {
+      error_ = absl::StrFormat("'%s' stands twice in one object", Printable(Shorten(*repeated, 100)));
+      return false;
+    }
     return Put(std::move(done));
   }
 

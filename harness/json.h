@@ -102,6 +102,8 @@ class Json {
 
 struct JsonLimits {
   int max_depth = 200;
+  // True: the last of several members of one name wins, as in Python. False: they are an error.
+  bool allow_repeated_names = true;
 };
 
 // One JSON text. The error says the byte, line and column, and what was wanted. `text` must be

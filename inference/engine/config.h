@@ -62,6 +62,7 @@ struct ModelConfig {
   Dtype dtype = Dtype::kBf16;  // of the weights in the files
   std::vector<int> eos;    // union of generation_config, config and tokenizer, sorted; may be empty
   std::optional<int> bos;  // the tokenizer's; config.json's is not believed (R1 distills lie)
+  std::vector<std::string> unread_fields;  // of config.json, that mean nothing to us: reported
   Json generation_config;  // as in the file, reported and never applied; null where absent
 };
 
@@ -77,10 +78,11 @@ absl::StatusOr<std::vector<int>> EosIds(const Json& object, std::string_view nam
 struct TensorShape {
   std::string name;
   std::vector<int64_t> shape;
+  std::string fields;  // of config.json that say so: "num_key_value_heads * head_dim, hidden_size"
 };
 std::vector<TensorShape> ExpectedTensors(const ModelConfig& config);
 
-// For the manifest and `assay doctor`: every field above but generation_config.
+// For the manifest and `assay doctor`: the fields above.
 Json ConfigToJson(const ModelConfig& config);
 
 }  // namespace assay
