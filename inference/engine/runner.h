@@ -1,0 +1,79 @@
+// The one interface below which devices differ: a model's forward pass over a pool of key-value
+// pages.
+//
+// A step takes rows. A row is one token at one position of one sequence; its keys and values are
+// written to the sequence's page for that position, then it attends to positions 0 .. its own. The
+// output of a row hangs on the tokens of its own sequence alone: not on the other rows, their
+// number or order, nor on which pages hold what. Runners reach this by fixed shapes or by
+// operations whose rows are independent, and say which in their comment.
+//
+// Prefill and Decode are separate steps with shapes of their own: a prompt's tokens always go
+// through Prefill, drawn ones always through Decode, so that an implementation may compute the two
+// in different ways. The prompt's last token goes through Decode: each sample draws its first token
+// there.
+//
+// Not thread-safe: one thread calls. A runner may use threads of its own within a call.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "inference/engine/sampler.h"
+
+namespace assay {
+
+struct RunnerShape {
+  int decode_rows = 64;    // rows of a Decode step at most
+  int prefill_rows = 256;  // rows of a Prefill step at most
+  int page_tokens = 64;    // positions in a page
+  int pages = 0;           // in the pool
+  int max_positions = 0;   // of a sequence
+  int vocabulary = 0;      // logits of a row
+};
+
+// What is to be drawn after a row.
+struct DrawOrder {
+  const SamplingPlan* plan = nullptr;
+  DrawKey key;
+  std::span<const int> prompt;  // ids so far, for the repetition penalty
+  std::span<const int> reply;
+};
+
+struct TokenRow {
+  int token = 0;
+  int position = 0;
+  std::span<const int> pages;       // of its sequence: position p lies in pages[p / page_tokens]
+  const DrawOrder* draw = nullptr;  // null: nothing is drawn
+  int target = -1;                  // >= 0: the log-probability of this id as the next token
+  std::span<float> logits;          // not empty: the raw logits are copied here [vocabulary]
+};
+
+struct RowOutput {
+  DrawnToken drawn;
+  double target_logprob = 0;
+  bool target_is_greatest = false;
+};
+
+class Runner {
+ public:
+  virtual ~Runner() = default;
+  virtual const RunnerShape& shape() const = 0;
+  // For the reproduction key: everything about this runner that may change a bit of its output.
+  virtual std::string description() const = 0;
+
+  // rows.size() <= shape's; rows of one sequence stand together, by rising position. outputs.size()
+  // == rows.size(). An error (a logit that is no number, a lost device) leaves outputs unspecified.
+  virtual absl::Status Prefill(std::span<const TokenRow> rows, std::span<RowOutput> outputs) = 0;
+  // Every row is of another sequence.
+  virtual absl::Status Decode(std::span<const TokenRow> rows, std::span<RowOutput> outputs) = 0;
+
+  virtual void CopyPage(int from, int to) = 0;
+  // A page's bytes, exactly: what LoadPage brings back is what SavePage took.
+  virtual void SavePage(int page, std::vector<char>* bytes) const = 0;
+  virtual void LoadPage(int page, std::span<const char> bytes) = 0;
+};
+
+}  // namespace assay
