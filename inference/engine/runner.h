@@ -57,6 +57,10 @@ struct RowOutput {
   bool target_is_greatest = false;
 };
 
+// What a row's logits are wanted for, done on the host: draws, looks up, copies.
+absl::Status ReadLogits(std::span<const float> logits, const TokenRow& row, Sampler* sampler,
+                        RowOutput* output);
+
 class Runner {
  public:
   virtual ~Runner() = default;
