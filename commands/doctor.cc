@@ -278,7 +278,23 @@ std::string ThinkingForm(const std::string& form) {
   return "no thinking was seen";
 }
 
+// What a backend found out by itself: {"findings": [{topic, health, text}]}.
+void CopyFindings(const Json& told, std::vector<Finding>* findings) {
+  for (const Json& finding : told.AsArray()) {
+    const std::string health = finding.FindString("health").value_or("ok");
+    findings->push_back({Printable(finding.FindString("topic").value_or("model")),
+                         health == "ok"        ? Health::kFine
+                         : health == "caution" ? Health::kCaution
+                                               : Health::kProblem,
+                         Printable(finding.FindString("text").value_or(""))});
+  }
+}
+
 void DescribeServer(const Json& server, std::vector<Finding>* findings) {
+  if (const Json* told = server.Find("findings"); told != nullptr && told->is_array()) {
+    CopyFindings(*told, findings);
+    return;
+  }
   const std::string url = Printable(server.FindString("url").value_or("the endpoint"));
   const std::string error = Printable(server.FindString("error").value_or(""));
   if (!server.FindBool("reachable").value_or(false)) {
@@ -330,8 +346,8 @@ void CheckEndpoint(const Options& options, std::vector<Finding>* findings) {
   if (options.model.empty() && options.base_urls.empty() && options.backend.empty()) return;
   const absl::StatusOr<Json> servers = Probe(options);
   if (!servers.ok()) {
-    findings->push_back(
-        {"endpoint", Health::kProblem, Printable(std::string(servers.status().message()))});
+    findings->push_back({options.base_urls.empty() ? "model" : "endpoint", Health::kProblem,
+                         Printable(std::string(servers.status().message()))});
     return;
   }
   for (const Json& server : servers->AsArray()) DescribeServer(server, findings);
@@ -382,7 +398,8 @@ int Doctor(const Options& options) {
 Command DoctorCommand() {
   Command command;
   command.name = "doctor";
-  command.about = "Check the build, the machine, the tasks and, with --base-url, an endpoint";
+  command.about =
+      "Check the build, the machine, the tasks and, with --model or --base-url, a model";
   command.order = 110;
   command.declare = [](CommandLine& line) {
     auto options = std::make_shared<Options>();  // shared: lives as long as the action

@@ -1,0 +1,154 @@
+// Opening is the place where everything that can be known before sampling is said.
+#include "inference/engine/engine.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+
+#include "harness/hash.h"
+#include "harness/status.h"
+#include "harness/text.h"
+#include "inference/engine/mapped_file.h"
+#include "inference/engine/reference.h"
+
+namespace assay {
+namespace {
+
+// Changed whenever the same checkpoint and options may give other tokens than before.
+constexpr std::string_view kEngineVersion = "1";
+
+// A number at the beginning of a file, or nothing.
+std::optional<double> FirstNumber(const std::string& path) {
+  std::ifstream file(path);
+  double value = 0;
+  if (file >> value) return value;
+  return std::nullopt;
+}
+
+double GroupLimitBytes() {
+  // Version 2 of control groups, where our own group is mounted as the root; then version 1.
+  for (const auto& [limit, used] :
+       {std::pair("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+        std::pair("/sys/fs/cgroup/memory/memory.limit_in_bytes",
+                  "/sys/fs/cgroup/memory/memory.usage_in_bytes")}) {
+    const std::optional<double> most = FirstNumber(limit);
+    if (most) return std::max(0.0, *most - FirstNumber(used).value_or(0));
+  }
+  return 1e18;
+}
+
+std::string Gigabytes(double bytes) { return absl::StrFormat("%.2f GB", bytes / 1e9); }
+
+MemoryNeeds NeedsOf(const Checkpoint& checkpoint) {
+  const ModelConfig& config = checkpoint.config();
+  const double kv = 2.0 * config.layers * config.kv_heads * config.head_dim * kPageTokens;
+  return {static_cast<double>(checkpoint.parameters()) * 4, kv * 4};
+}
+
+std::string ReproductionKey(const Engine& engine, const std::string& tokenizer_text) {
+  Sha256 hash;
+  const auto add = [&](std::string_view part) {
+    hash.Update(absl::StrFormat("%d:", part.size()));
+    hash.Update(part);
+  };
+  const ChatOptions& chat = engine.options.chat;
+  add("assay-engine");
+  add(kEngineVersion);
+  add(engine.checkpoint->hash());
+  add(ConfigToJson(engine.checkpoint->config()).Dump());
+  add(Sha256Hex(tokenizer_text));
+  add(engine.chat->source());
+  add(std::to_string(static_cast<int>(chat.think_prefix)));
+  add(chat.variables.Dump());
+  add(std::to_string(chat.date_unix_seconds));
+  add(engine.runner->description());
+  return hash.HexDigest();
+}
+
+}  // namespace
+
+double AvailableMemoryBytes() {
+  double available =
+      static_cast<double>(sysconf(_SC_AVPHYS_PAGES)) * static_cast<double>(sysconf(_SC_PAGE_SIZE));
+  std::ifstream file("/proc/meminfo");
+  for (std::string line; std::getline(file, line);) {
+    if (!line.starts_with("MemAvailable:")) continue;
+    available = std::strtod(line.c_str() + 13, nullptr) * 1024;
+  }
+  return std::min(available, GroupLimitBytes());
+}
+
+absl::StatusOr<MemoryPlan> PlanMemory(const ModelConfig& config, const std::string& directory,
+                                      const EngineOptions& options, const MemoryNeeds& needs,
+                                      double available_bytes) {
+  MemoryPlan plan;
+  const std::string field = directory + "/config.json: field 'max_position_embeddings'";
+  plan.context = options.context.value_or(config.max_positions);
+  plan.bound = options.context ? "--model-args: context" : field;
+  if (plan.context > config.max_positions) {
+    return InvalidArgument("--model-args: context: %d positions are asked for, and %s is %d",
+                           plan.context, field, config.max_positions);
+  }
+  const double left = available_bytes - needs.weight_bytes;
+  if (left <= 0) {
+    return ResourceExhausted("%s: the weights need %s of memory, and %s is available", directory,
+                             Gigabytes(needs.weight_bytes), Gigabytes(available_bytes));
+  }
+  const double budget = options.kv_memory_bytes.value_or(left / 2);
+  if (budget > left) {
+    return ResourceExhausted(
+        "--model-args: kv_memory: %s is asked for, and beside the weights of %s only %s is "
+        "available",
+        Gigabytes(budget), directory, Gigabytes(left));
+  }
+  const auto pages_of = [](int positions) {
+    return (positions + kPageTokens - 1) / kPageTokens + 1;  // and one to copy a shared page into
+  };
+  const double fitting = budget / needs.page_bytes;
+  plan.pages = static_cast<int>(
+      std::min(fitting, static_cast<double>(options.batch) * pages_of(plan.context)));
+  const int least = options.context ? *options.context : std::min(plan.context, 512);
+  if (plan.pages < pages_of(least)) {
+    return ResourceExhausted(
+        "%s: one sequence of %d positions needs %s of key-value cache, and %s is %s", directory,
+        least, Gigabytes(pages_of(least) * needs.page_bytes),
+        options.kv_memory_bytes ? "--model-args: kv_memory" : "half of the memory that is left",
+        Gigabytes(budget));
+  }
+  if (plan.pages < pages_of(plan.context)) {
+    plan.context = (plan.pages - 1) * kPageTokens;
+    plan.bound =
+        absl::StrFormat("the key-value cache of %s (--model-args kv_memory)", Gigabytes(budget));
+  }
+  plan.kv_bytes = plan.pages * needs.page_bytes;
+  return plan;
+}
+
+absl::StatusOr<Engine> OpenEngine(const std::string& directory, const EngineOptions& options) {
+  Engine engine;
+  engine.options = options;
+  ASSIGN_OR_RETURN(engine.checkpoint, Checkpoint::Open(directory, {.threads = options.threads}));
+  const Checkpoint& checkpoint = *engine.checkpoint;
+  if (checkpoint.tokenizer() == nullptr) {
+    return NotFound("%s/tokenizer.json: no such file; a prompt cannot be encoded without it",
+                    directory);
+  }
+  engine.usable = std::min(checkpoint.tokenizer()->size(), checkpoint.config().vocabulary);
+  ASSIGN_OR_RETURN(engine.chat, ChatFormat::Open(directory, checkpoint.tokenizer(), options.chat));
+  ASSIGN_OR_RETURN(engine.memory, PlanMemory(checkpoint.config(), directory, options,
+                                             NeedsOf(checkpoint), AvailableMemoryBytes()));
+  RunnerShape shape;
+  shape.decode_rows = options.batch;
+  shape.prefill_rows = options.prefill_chunk;
+  shape.page_tokens = kPageTokens;
+  shape.pages = engine.memory.pages;
+  shape.max_positions = engine.memory.context;
+  engine.runner = MakeReferenceRunner(engine.checkpoint, shape, engine.usable);
+  ASSIGN_OR_RETURN(const std::string tokenizer,
+                   ReadTextFile(directory + "/tokenizer.json", size_t{1} << 30));
+  engine.reproduction_key = ReproductionKey(engine, tokenizer);
+  return engine;
+}
+
+}  // namespace assay

@@ -1,0 +1,35 @@
+// What --model-args may say to the embedded engine.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "harness/json.h"
+#include "inference/engine/chat.h"
+
+namespace assay {
+
+enum class Device { kCpu, kReference };
+enum class WeightFormat { kAuto, kBf16, kF32 };
+
+struct EngineOptions {
+  Device device = Device::kCpu;
+  WeightFormat weights = WeightFormat::kAuto;
+  ChatOptions chat;
+  int threads = 0;                        // 0: as many as there are cores
+  int batch = 64;                         // samples in flight at most
+  int prefill_chunk = 256;                // prompt tokens in a step at most
+  std::optional<int> context;             // positions of a sequence; unset: the checkpoint's
+  std::optional<double> kv_memory_bytes;  // of the key-value cache; unset: from what is free
+};
+
+// Names, for Backend::options.
+std::vector<std::string> EngineOptionNames();
+// `given` is the object of --model-args, or null. Errors name the option, what was found and what
+// was wanted.
+absl::StatusOr<EngineOptions> ReadEngineOptions(const Json& given);
+std::string_view DeviceName(Device device);
+
+}  // namespace assay
