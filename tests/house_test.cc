@@ -53,6 +53,7 @@ const std::vector<Seam>& Seams() {
       {"curl/", {"inference/http/"}},
       {"yaml-cpp/", {"harness/yaml.cc"}},
       {"CLI/", {"main.cc"}},
+      {"oneapi/dnnl", {"inference/engine/matmul.cc"}},
       {"zstd", {"harness/compress.cc"}},
       {"zlib.h", {"harness/compress.cc"}},
       {"openssl/", {"harness/hash.cc"}},

@@ -9,6 +9,7 @@
 #include "harness/hash.h"
 #include "harness/status.h"
 #include "harness/text.h"
+#include "inference/engine/cpu.h"
 #include "inference/engine/mapped_file.h"
 #include "inference/engine/reference.h"
 
@@ -40,10 +41,16 @@ double GroupLimitBytes() {
 
 std::string Gigabytes(double bytes) { return absl::StrFormat("%.2f GB", bytes / 1e9); }
 
-MemoryNeeds NeedsOf(const Checkpoint& checkpoint) {
+NumberFormat FormatOf(const EngineOptions& options, Dtype dtype) {
+  if (options.weights == WeightFormat::kAuto) return BestFormat(dtype);
+  return options.weights == WeightFormat::kBf16 ? NumberFormat::kBf16 : NumberFormat::kF32;
+}
+
+// `unit` bytes for each number. The embedding is read from the file where it is not the head too.
+MemoryNeeds NeedsOf(const Checkpoint& checkpoint, int unit) {
   const ModelConfig& config = checkpoint.config();
   const double kv = 2.0 * config.layers * config.kv_heads * config.head_dim * kPageTokens;
-  return {static_cast<double>(checkpoint.parameters()) * 4, kv * 4};
+  return {static_cast<double>(checkpoint.parameters()) * unit, kv * unit};
 }
 
 std::string ReproductionKey(const Engine& engine, const std::string& tokenizer_text) {
@@ -136,15 +143,21 @@ absl::StatusOr<Engine> OpenEngine(const std::string& directory, const EngineOpti
   }
   engine.usable = std::min(checkpoint.tokenizer()->size(), checkpoint.config().vocabulary);
   ASSIGN_OR_RETURN(engine.chat, ChatFormat::Open(directory, checkpoint.tokenizer(), options.chat));
+  CpuOptions cpu;
+  cpu.weights = FormatOf(options, checkpoint.config().dtype);
+  cpu.threads = options.threads;
+  const int unit = options.device == Device::kReference ? 4 : BytesOf(cpu.weights);
   ASSIGN_OR_RETURN(engine.memory, PlanMemory(checkpoint.config(), directory, options,
-                                             NeedsOf(checkpoint), AvailableMemoryBytes()));
+                                             NeedsOf(checkpoint, unit), AvailableMemoryBytes()));
   RunnerShape shape;
   shape.decode_rows = options.batch;
   shape.prefill_rows = options.prefill_chunk;
   shape.page_tokens = kPageTokens;
   shape.pages = engine.memory.pages;
   shape.max_positions = engine.memory.context;
-  engine.runner = MakeReferenceRunner(engine.checkpoint, shape, engine.usable);
+  engine.runner = options.device == Device::kReference
+                      ? MakeReferenceRunner(engine.checkpoint, shape, engine.usable)
+                      : MakeCpuRunner(engine.checkpoint, shape, engine.usable, cpu);
   ASSIGN_OR_RETURN(const std::string tokenizer,
                    ReadTextFile(directory + "/tokenizer.json", size_t{1} << 30));
   engine.reproduction_key = ReproductionKey(engine, tokenizer);

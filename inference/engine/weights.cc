@@ -1,6 +1,8 @@
 // Names as Hugging Face's models give them; Checkpoint::Open has checked that they are all there.
 #include "inference/engine/weights.h"
 
+#include <sys/mman.h>
+
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -73,18 +75,18 @@ ModelTensors FindTensors(const Checkpoint& checkpoint) {
 
 void ReadFloats(const Tensor& tensor, int64_t begin, int64_t count, float* out) {
   const char* bytes = tensor.bytes.data();
-  for (int64_t i = 0; i < count; ++i) {
-    switch (tensor.dtype) {
-      case Dtype::kBf16:
+  switch (tensor.dtype) {
+    case Dtype::kBf16:
+      for (int64_t i = 0; i < count; ++i) {
         out[i] = std::bit_cast<float>(uint32_t{Load<uint16_t>(bytes, begin + i)} << 16);
-        break;
-      case Dtype::kF16:
-        out[i] = HalfToFloat(Load<uint16_t>(bytes, begin + i));
-        break;
-      case Dtype::kF32:
-        out[i] = Load<float>(bytes, begin + i);
-        break;
-    }
+      }
+      break;
+    case Dtype::kF16:
+      for (int64_t i = 0; i < count; ++i) out[i] = HalfToFloat(Load<uint16_t>(bytes, begin + i));
+      break;
+    case Dtype::kF32:
+      std::memcpy(out, bytes + begin * 4, static_cast<size_t>(count) * 4);
+      break;
   }
 }
 
@@ -95,6 +97,14 @@ std::vector<float> AllFloats(const Tensor* tensor) {
   std::vector<float> values(count);
   ReadFloats(*tensor, 0, count, values.data());
   return values;
+}
+
+void ForgetPages(const Tensor& tensor) {
+  constexpr uintptr_t kPage = 4096;
+  const auto begin = reinterpret_cast<uintptr_t>(tensor.bytes.data());
+  const uintptr_t first = (begin + kPage - 1) / kPage * kPage;
+  const uintptr_t end = (begin + tensor.bytes.size()) / kPage * kPage;
+  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
 }
 
 RopeTable MakeRopeTable(const ModelConfig& config, int positions) {

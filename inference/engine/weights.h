@@ -30,6 +30,10 @@ void ReadFloats(const Tensor& tensor, int64_t begin, int64_t count, float* out);
 // The whole tensor; empty for null.
 std::vector<float> AllFloats(const Tensor* tensor);
 
+// Tells the system that the tensor's mapped pages need not stay in memory: they come back from the
+// file when they are read again. A hint; the values do not change.
+void ForgetPages(const Tensor& tensor);
+
 // cos and sin of every position's angles, rounded once from double.
 struct RopeTable {
   int half = 0;                 // head_dim / 2

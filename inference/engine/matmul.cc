@@ -1,0 +1,284 @@
+// oneDNN's matmul primitives, one for each shape and number of rows, made when first used.
+#include "inference/engine/matmul.h"
+
+#include <sys/mman.h>
+#include <oneapi/dnnl/dnnl.hpp>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <random>
+#include <tuple>
+
+#include "absl/strings/str_format.h"
+#include "harness/status.h"
+#include "inference/engine/weights.h"
+
+// Debian's oneDNN divides work by OpenMP. We divide it ourselves, so each of our threads tells
+// OpenMP to stay alone; the function is libgomp's, and its header is not everywhere.
+extern "C" void omp_set_num_threads(int);
+
+namespace assay {
+namespace {
+
+using dnnl::memory;
+
+memory::data_type TypeOf(NumberFormat format) {
+  return format == NumberFormat::kBf16 ? memory::data_type::bf16 : memory::data_type::f32;
+}
+memory::data_type TypeOf(Dtype dtype) {
+  return dtype == Dtype::kBf16 ? memory::data_type::bf16 : memory::data_type::f32;
+}
+
+const dnnl::engine& CpuEngine() {
+  static const auto* engine = new dnnl::engine(dnnl::engine::kind::cpu, 0);
+  return *engine;
+}
+
+// Chunks of about this many bytes of weights: small enough to be shared evenly, large enough that
+// a call's own cost (about a microsecond) does not count.
+constexpr int kChunkBytes = 256 << 10;
+constexpr int kColumnBlock = 64;
+
+constexpr std::array<int, 12> kSmallRows = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64};
+
+std::string IsaName() {
+  switch (dnnl::get_effective_cpu_isa()) {
+    case dnnl::cpu_isa::sse41:
+      return "sse41";
+    case dnnl::cpu_isa::avx:
+      return "avx";
+    case dnnl::cpu_isa::avx2:
+      return "avx2";
+    case dnnl::cpu_isa::avx512_core:
+      return "avx512_core";
+    case dnnl::cpu_isa::avx512_core_vnni:
+      return "avx512_core_vnni";
+    case dnnl::cpu_isa::avx512_core_bf16:
+      return "avx512_core_bf16";
+    default:
+      return absl::StrFormat("isa %d", static_cast<int>(dnnl::get_effective_cpu_isa()));
+  }
+}
+
+}  // namespace
+
+// One chunk's shape; its primitives by number of rows. Shared by all matrices of that shape.
+struct PackedMatrix::Shape {
+  struct Product {
+    dnnl::matmul::primitive_desc description;
+    dnnl::matmul primitive;
+  };
+
+  int in = 0, columns = 0, stride = 0;  // stride: floats from one row of y to the next
+  NumberFormat format = NumberFormat::kBf16;
+  memory::desc packed;  // the weights' layout
+  mutable std::mutex mutex;
+  mutable std::map<int, Product> products;  // guarded by mutex; entries stay where they are
+
+  Product Make(int rows, const memory::desc& weights) const {
+    dnnl::primitive_attr attributes;
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    const memory::desc x({rows, in}, TypeOf(format), memory::dims{in, 1});
+    const memory::desc y({rows, columns}, memory::data_type::f32, memory::dims{stride, 1});
+    Product product;
+    product.description =
+        dnnl::matmul::primitive_desc(dnnl::matmul::desc(x, weights, y), attributes, CpuEngine());
+    product.primitive = dnnl::matmul(product.description);
+    return product;
+  }
+  const Product& For(int rows) const {
+    std::lock_guard lock(mutex);
+    auto found = products.find(rows);
+    if (found == products.end()) found = products.emplace(rows, Make(rows, packed)).first;
+    return found->second;
+  }
+
+  static const Shape* Get(int in, int columns, int stride, NumberFormat format) {
+    static std::mutex mutex;
+    static auto* shapes = new std::map<std::tuple<int, int, int, NumberFormat>, Shape>;
+    std::lock_guard lock(mutex);
+    const auto [entry, is_new] = shapes->try_emplace({in, columns, stride, format});
+    Shape& shape = entry->second;
+    if (is_new) {
+      shape.in = in;
+      shape.columns = columns;
+      shape.stride = stride;
+      shape.format = format;
+      const memory::desc any({in, columns}, TypeOf(format), memory::format_tag::any);
+      shape.packed = shape.Make(64, any).description.weights_desc();
+    }
+    return &shape;
+  }
+};
+
+bool HasFastBf16() {
+  return static_cast<int>(dnnl::get_effective_cpu_isa()) >=
+             static_cast<int>(dnnl::cpu_isa::avx512_core_bf16) &&
+         IsaName() != "avx512_core_vnni";
+}
+
+std::string MatmulDescription() {
+  const dnnl_version_t* version = dnnl_version();
+  return absl::StrFormat("oneDNN %d.%d.%d, %s", version->major, version->minor, version->patch,
+                         IsaName());
+}
+
+int PaddedRows(int rows) {
+  for (const int padded : kSmallRows) {
+    if (rows <= padded) return padded;
+  }
+  return (rows + 63) / 64 * 64;
+}
+
+std::unique_ptr<PackedMatrix> PackedMatrix::Prepare(std::vector<const Tensor*> parts,
+                                                    NumberFormat format) {
+  omp_set_num_threads(1);
+  std::unique_ptr<PackedMatrix> matrix(new PackedMatrix);
+  matrix->format_ = format;
+  matrix->in_ = static_cast<int>(parts[0]->shape[1]);
+  for (const Tensor* part : parts) {
+    CHECK(part->shape.size() == 2 && part->shape[1] == matrix->in_);
+    matrix->out_ += static_cast<int>(part->shape[0]);
+  }
+  matrix->parts_ = std::move(parts);
+  const int fitting = kChunkBytes / (matrix->in_ * BytesOf(format)) / kColumnBlock * kColumnBlock;
+  matrix->columns_ = std::min(matrix->out_, std::max(kColumnBlock, fitting));
+  matrix->chunks_ = (matrix->out_ + matrix->columns_ - 1) / matrix->columns_;
+  matrix->shape_ = Shape::Get(matrix->in_, matrix->columns_, matrix->out_, format);
+  matrix->last_shape_ =
+      Shape::Get(matrix->in_, matrix->Columns(matrix->chunks_ - 1), matrix->out_, format);
+  matrix->bytes_ = matrix->shape_->packed.get_size() * (matrix->chunks_ - 1) +
+                   matrix->last_shape_->packed.get_size();
+  void* memory =
+      mmap(nullptr, matrix->bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(memory != MAP_FAILED);  // PlanMemory has seen to it that there is room
+  madvise(memory, matrix->bytes_, MADV_HUGEPAGE);
+  matrix->packed_ = static_cast<char*>(memory);
+  return matrix;
+}
+
+PackedMatrix::~PackedMatrix() {
+  if (packed_ != nullptr) munmap(packed_, bytes_);
+}
+
+int PackedMatrix::Columns(int chunk) const {
+  return chunk + 1 < chunks_ ? columns_ : out_ - columns_ * (chunks_ - 1);
+}
+
+// A chunk may span parts: its rows of the parts are gathered, then laid out.
+void PackedMatrix::FillChunk(int chunk) {
+  omp_set_num_threads(1);
+  const Shape& shape = chunk + 1 < chunks_ ? *shape_ : *last_shape_;
+  const int begin = chunk * columns_, count = Columns(chunk);
+  const Dtype dtype = parts_[0]->dtype;
+  // This oneDNN reads no f16 on a CPU.
+  bool as_floats = dtype == Dtype::kF16;
+  for (const Tensor* part : parts_) as_floats |= part->dtype != dtype;
+  const size_t row_bytes = static_cast<size_t>(in_) * (as_floats ? 4 : DtypeBytes(dtype));
+  // Aligned, whatever the file is, and contiguous.
+  thread_local std::vector<uint32_t> gathered;
+  gathered.resize((row_bytes * count + 3) / 4);
+  auto* to = reinterpret_cast<char*>(gathered.data());
+  int first = 0;  // of the present part
+  for (const Tensor* part : parts_) {
+    const int rows = static_cast<int>(part->shape[0]);
+    const int from = std::max(begin, first), end = std::min(begin + count, first + rows);
+    if (from < end && as_floats) {
+      ReadFloats(*part, int64_t{from - first} * in_, int64_t{end - from} * in_,
+                 reinterpret_cast<float*>(to + row_bytes * (from - begin)));
+    } else if (from < end) {
+      std::memcpy(to + row_bytes * (from - begin), part->bytes.data() + row_bytes * (from - first),
+                  row_bytes * (end - from));
+    }
+    first += rows;
+  }
+  const memory::data_type type = as_floats ? memory::data_type::f32 : TypeOf(dtype);
+  const memory::desc plain({in_, count}, type, memory::dims{1, in_});
+  dnnl::stream stream(CpuEngine());
+  memory input(plain, CpuEngine(), to);
+  memory output(shape.packed, CpuEngine(), packed_ + shape_->packed.get_size() * chunk);
+  dnnl::reorder(input, output).execute(stream, input, output);
+  stream.wait();
+}
+
+// Memory handles are made once for each shape and number of rows; only their pointers change.
+struct MatmulThread::State {
+  struct Call {
+    const PackedMatrix::Shape::Product* product = nullptr;
+    memory x, weights, y, scratch;
+    std::vector<char> scratch_bytes;
+  };
+  dnnl::stream stream{CpuEngine()};
+  std::map<std::pair<const PackedMatrix::Shape*, int>, Call> calls;
+
+  Call& For(const PackedMatrix::Shape* shape, int rows) {
+    const auto [entry, is_new] = calls.try_emplace({shape, rows});
+    Call& call = entry->second;
+    if (!is_new) return call;
+    call.product = &shape->For(rows);
+    const dnnl::matmul::primitive_desc& description = call.product->description;
+    call.x = memory(description.src_desc(), CpuEngine(), nullptr);
+    call.weights = memory(description.weights_desc(), CpuEngine(), nullptr);
+    call.y = memory(description.dst_desc(), CpuEngine(), nullptr);
+    call.scratch_bytes.resize(description.scratchpad_desc().get_size() + 64);
+    auto* aligned = reinterpret_cast<char*>(
+        (reinterpret_cast<uintptr_t>(call.scratch_bytes.data()) + 63) / 64 * 64);
+    call.scratch = memory(description.scratchpad_desc(), CpuEngine(), aligned);
+    return call;
+  }
+};
+
+MatmulThread::MatmulThread() : state_(std::make_unique<State>()) {}
+MatmulThread::~MatmulThread() = default;
+
+void MatmulThread::Multiply(const PackedMatrix& matrix, int chunk, const void* x, int rows,
+                            float* y) {
+  omp_set_num_threads(1);
+  const PackedMatrix::Shape* shape =
+      chunk + 1 < matrix.chunks_ ? matrix.shape_ : matrix.last_shape_;
+  State::Call& call = state_->For(shape, PaddedRows(rows));
+  // The library's handles are not const; it writes to y alone.
+  call.x.set_data_handle(const_cast<void*>(x));
+  call.weights.set_data_handle(matrix.packed_ + matrix.shape_->packed.get_size() * chunk);
+  call.y.set_data_handle(y + static_cast<size_t>(matrix.columns_) * chunk);
+  const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_SRC, call.x.get()},
+                                       {DNNL_ARG_WEIGHTS, call.weights.get()},
+                                       {DNNL_ARG_DST, call.y.get()},
+                                       {DNNL_ARG_SCRATCHPAD, call.scratch.get()}};
+  const dnnl_status_t status =
+      dnnl_primitive_execute(call.product->primitive.get(), state_->stream.get(), 4, arguments);
+  CHECK(status == dnnl_success);
+}
+
+bool RowsAreIndependent(const PackedMatrix& matrix, int most) {
+  MatmulThread thread;
+  std::mt19937 random(1);
+  std::normal_distribution<float> normal;
+  const int padded = PaddedRows(most);
+  const bool is_bf16 = matrix.format() == NumberFormat::kBf16;
+  std::vector<float> floats(static_cast<size_t>(padded) * matrix.in());
+  for (float& x : floats) x = normal(random);
+  std::vector<uint16_t> halves;
+  for (const float x : floats) halves.push_back(std::bit_cast<uint32_t>(x) >> 16);
+  const void* x = is_bf16 ? static_cast<const void*>(halves.data()) : floats.data();
+  std::vector<float> expected(static_cast<size_t>(padded) * matrix.out()), y = expected;
+  for (const int chunk : {0, matrix.chunks() - 1}) {
+    thread.Multiply(matrix, chunk, x, most, expected.data());
+    for (int rows = 1; rows < most; rows = PaddedRows(rows) + 1) {
+      thread.Multiply(matrix, chunk, x, rows, y.data());
+      const size_t begin = static_cast<size_t>(matrix.ColumnsBefore(chunk));
+      const size_t count = matrix.ColumnsBefore(chunk + 1) - begin;
+      for (int row = 0; row < rows; ++row) {
+        const size_t at = static_cast<size_t>(row) * matrix.out() + begin;
+        if (std::memcmp(&y[at], &expected[at], count * sizeof(float)) != 0) return false;
+      }
+    }
+  }
+  return true;
+}
+
+}  // namespace assay

@@ -1,0 +1,225 @@
+// Runners against transformers' float32 answers, and against each other.
+#include "inference/engine/runner.h"
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "inference/engine/cpu.h"
+#include "inference/engine/cpu_kernels.h"
+#include "inference/engine/reference.h"
+#include "inference/engine/scheduler.h"
+#include "tests/engine_models.h"
+#include "tests/testing.h"
+
+namespace assay {
+namespace {
+
+using testing_support::Golden;
+using testing_support::LogitsAfter;
+using testing_support::OpenTiny;
+using testing_support::ReadGolden;
+using testing_support::TinyModels;
+
+constexpr int kUsable = 280;  // ids with a token in the tiny models
+
+RunnerShape Shape(int pages = 200) {
+  return {.decode_rows = 20,
+          .prefill_rows = 48,
+          .page_tokens = 64,
+          .pages = pages,
+          .max_positions = 512};
+}
+
+struct Made {
+  std::string name;
+  std::unique_ptr<Runner> runner;
+};
+
+// The oracle and every float32 version of the CPU runner.
+std::vector<Made> Float32Runners(const std::shared_ptr<const Checkpoint>& checkpoint) {
+  std::vector<Made> made;
+  made.push_back({"reference", MakeReferenceRunner(checkpoint, Shape(), kUsable)});
+  const auto add = [&](const char* kernels, size_t small) {
+    CpuOptions options;
+    options.weights = NumberFormat::kF32;
+    options.kernels = kernels;
+    options.threads = 2;
+    options.small_model_bytes = small;
+    made.push_back({std::string(kernels) + (small == 0 ? ", shared" : ", by blocks"),
+                    MakeCpuRunner(checkpoint, Shape(), kUsable, options)});
+  };
+  for (const char* kernels : {"base", "avx2", "avx512"}) add(kernels, size_t{1} << 30);
+  add("", 0);
+  return made;
+}
+
+double WorstDifference(std::span<const float> a, std::span<const float> b) {
+  double worst = 0;
+  for (size_t i = 0; i < a.size(); ++i) worst = std::max(worst, std::abs(double{a[i]} - b[i]));
+  return worst;
+}
+
+std::span<const float> RowOf(const std::vector<float>& rows, size_t row, int width) {
+  return std::span(rows).subspan(row * width, width);
+}
+
+TEST(Runners, LogitsAreTransformersLogits) {
+  for (const std::string& name : TinyModels()) {
+    const std::shared_ptr<const Checkpoint> checkpoint = OpenTiny(name);
+    const Golden golden = ReadGolden(name);
+    for (Made& made : Float32Runners(checkpoint)) {
+      double worst = 0;
+      for (size_t p = 0; p < golden.prompts.size(); ++p) {
+        const auto after = LogitsAfter(made.runner.get(), golden.prompts[p]);
+        worst = std::max(worst, WorstDifference(after.back(),
+                                                RowOf(golden.prompt_logits, p, golden.vocabulary)));
+      }
+      const auto after = LogitsAfter(made.runner.get(), golden.prompts[19]);
+      for (int i = 0; i < 16; ++i) {
+        worst = std::max(
+            worst, WorstDifference(after[i], RowOf(golden.sequence_logits, i, golden.vocabulary)));
+      }
+      // Asked for: 1e-3. Float32 gives a hundred times better, and a mistake in a formula does not.
+      EXPECT_LT(worst / golden.logit_range, 2e-5) << name << ", " << made.name;
+      RecordProperty(name + ", " + made.name, std::to_string(worst / golden.logit_range));
+    }
+  }
+}
+
+TEST(Runners, GreedyTokensAreTransformersTokens) {
+  for (const std::string& name : TinyModels()) {
+    const std::shared_ptr<const Checkpoint> checkpoint = OpenTiny(name);
+    const Golden golden = ReadGolden(name);
+    for (Made& made : Float32Runners(checkpoint)) {
+      std::vector<std::vector<int>> drawn(golden.prompts.size());
+      Scheduler scheduler(made.runner.get(),
+                          [&](FinishedSample s) { drawn[s.tag] = std::move(s.ids); });
+      for (size_t p = 0; p < golden.prompts.size(); ++p) {
+        GroupRequest group;
+        group.tag = p;
+        group.prompt = golden.prompts[p];
+        group.plan.temperature = 0;
+        group.samples = {0};
+        group.max_tokens = 200;
+        ASSERT_OK(scheduler.Submit(group));
+      }
+      while (*scheduler.Step()) {
+      }
+      for (size_t p = 0; p < golden.prompts.size(); ++p) {
+        EXPECT_EQ(drawn[p], golden.greedy[p]) << name << ", " << made.name << ", prompt " << p;
+      }
+      // And the logits at the far end.
+      std::vector<int> ids = golden.prompts[7];
+      ids.insert(ids.end(), golden.greedy[7].begin(), golden.greedy[7].end());
+      const auto after = LogitsAfter(made.runner.get(), ids);
+      EXPECT_LT(WorstDifference(after.back(), RowOf(golden.last_logits, 7, golden.vocabulary)) /
+                    golden.logit_range,
+                2e-5)
+          << name << ", " << made.name;
+    }
+  }
+}
+
+// --- bf16 within the gates ---
+
+struct Gates {
+  double relative_l2 = 0, mean_kl = 0;
+  int64_t compared = 0, agreed = 0;
+};
+
+Gates Compare(const std::vector<std::vector<float>>& oracle,
+              const std::vector<std::vector<float>>& tried) {
+  Gates gates;
+  double difference = 0, norm = 0, kl = 0;
+  for (size_t row = 0; row < oracle.size(); ++row) {
+    double p_sum = 0, q_sum = 0;
+    std::vector<float> a(oracle[row].begin(), oracle[row].begin() + kUsable);
+    std::vector<float> b(tried[row].begin(), tried[row].begin() + kUsable);
+    for (int i = 0; i < kUsable; ++i) {
+      difference += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
+      norm += double{a[i]} * a[i];
+      p_sum += std::exp(double{a[i]});
+      q_sum += std::exp(double{b[i]});
+    }
+    for (int i = 0; i < kUsable; ++i) {
+      const double p = a[i] - std::log(p_sum), q = b[i] - std::log(q_sum);
+      kl += std::exp(p) * (p - q);
+    }
+    const auto best = std::max_element(a.begin(), a.end()) - a.begin();
+    const auto tried_best = std::max_element(b.begin(), b.end()) - b.begin();
+    std::nth_element(a.begin(), a.begin() + 1, a.end(), std::greater<>());
+    if (a[0] - a[1] <= 0.1) continue;
+    ++gates.compared;
+    gates.agreed += best == tried_best ? 1 : 0;
+  }
+  gates.relative_l2 = std::sqrt(difference / norm);
+  gates.mean_kl = kl / static_cast<double>(oracle.size());
+  return gates;
+}
+
+TEST(Runners, Bf16StaysWithinItsGates) {
+  for (const std::string& name : TinyModels()) {
+    const testing_support::TemporaryDirectory directory;
+    testing_support::WriteBf16Copy(name, directory.Path());
+    ASSERT_OK_AND_ASSIGN(const std::shared_ptr<const Checkpoint> checkpoint,
+                         Checkpoint::Open(directory.Path()));
+    const Golden golden = ReadGolden(name);
+    const auto oracle = MakeReferenceRunner(checkpoint, Shape(), kUsable);
+    CpuOptions options;
+    options.weights = NumberFormat::kBf16;
+    options.threads = 2;
+    const auto tried = MakeCpuRunner(checkpoint, Shape(), kUsable, options);
+    std::vector<std::vector<float>> expected, found;
+    for (size_t p = 0; p < golden.prompts.size(); ++p) {
+      std::vector<int> ids = golden.prompts[p];
+      ids.insert(ids.end(), golden.greedy[p].begin(), golden.greedy[p].end());
+      for (auto& row : LogitsAfter(oracle.get(), ids)) expected.push_back(std::move(row));
+      for (auto& row : LogitsAfter(tried.get(), ids)) found.push_back(std::move(row));
+    }
+    const Gates gates = Compare(expected, found);
+    std::printf("%s: relative L2 %.2e, mean KL %.2e, top-1 %ld of %ld\n", name.c_str(),
+                gates.relative_l2, gates.mean_kl, static_cast<long>(gates.agreed),
+                static_cast<long>(gates.compared));
+    // tiny_qwen2 has weights so large that bf16 by transformers itself (5.23, eager, the same bf16
+    // weights) is 5.8e-2 from float32, against 1.3e-2 and 1.5e-2 for the other two: half of that.
+    EXPECT_LE(gates.relative_l2, name == "tiny_qwen2" ? 2.9e-2 : 2e-2) << name;
+    EXPECT_LE(gates.mean_kl, 1e-3) << name;
+    EXPECT_GE(static_cast<double>(gates.agreed), 0.99 * static_cast<double>(gates.compared))
+        << name;
+  }
+}
+
+// --- a row's bits hang on its own sequence alone ---
+
+using Bits = std::vector<std::vector<float>>;
+
+Bits LogitsOf(const std::shared_ptr<const Checkpoint>& checkpoint, const std::vector<int>& ids,
+              CpuOptions options, int prefill_rows) {
+  RunnerShape shape = Shape();
+  shape.prefill_rows = prefill_rows;
+  const auto runner = MakeCpuRunner(checkpoint, shape, kUsable, options);
+  return LogitsAfter(runner.get(), ids);
+}
+
+TEST(Runners, ARowHasTheSameBitsInEveryChunkAndOnEveryNumberOfThreads) {
+  for (const std::string& name : TinyModels()) {
+    const std::shared_ptr<const Checkpoint> checkpoint = OpenTiny(name);
+    const std::vector<int> ids = ReadGolden(name).greedy[3];
+    for (const NumberFormat format : {NumberFormat::kBf16, NumberFormat::kF32}) {
+      CpuOptions options;
+      options.weights = format;
+      options.threads = 1;
+      const Bits expected = LogitsOf(checkpoint, ids, options, 64);
+      for (const int chunk : {1, 7, 34, 200}) {
+        options.threads = 1 + chunk % 3;
+        options.small_model_bytes = chunk % 2 == 0 ? 0 : size_t{1} << 30;
+        EXPECT_EQ(LogitsOf(checkpoint, ids, options, chunk), expected)
+            << name << ", chunks of " << chunk;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace assay
