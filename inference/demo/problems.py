@@ -1,12 +1,14 @@
 """The demo model's problems: an endless generator with its reasoning written out, and the held-out suite made from it.
 
-usage: problems.py --suite 40 > demo.jsonl    (40 held-out problems of each family)
+usage: problems.py --kind math > datasets/demo_math.jsonl      (40 held-out problems of each family of that kind)
+       problems.py --kind choice > datasets/demo_choice.jsonl
 
 A problem is held out when a hash of its text says so (one in ten): training never sees it, the suite holds nothing else.
 Every reference is computed, never typed.
 """
 import argparse
 import hashlib
+import itertools
 import json
 import random
 from fractions import Fraction
@@ -183,7 +185,8 @@ def make(r, family=None, level=None):
     family = family or r.choice(list(FAMILIES))
     level = level or r.randint(1, 5)
     made = FAMILIES[family](r, level)
-    question, lines, reference = made[0], made[1], made[2]
+    stem, lines, reference = made[0], made[1], made[2]
+    question = stem
     options = made[3] if len(made) > 3 else []
     if options:
         question += "\n" + "\n".join(f"{'ABCD'[i]}) {option}" for i, option in enumerate(options))
@@ -192,32 +195,45 @@ def make(r, family=None, level=None):
     else:
         answer = f"The answer is \\boxed{{{reference}}}."
     return {"family": family, "level": level, "question": question, "think": "\n".join(lines), "answer": answer,
-            "reference": reference, "options": options}
+            "reference": reference, "options": options, "stem": stem}
+
+
+KINDS = {"math": ["arithmetic", "word", "equation", "fraction"], "choice": ["choice"], "code": ["code"]}
+
+
+def row_of(problem, number):
+    """A row of the suite: what the task needs, no reasoning."""
+    family = problem["family"]
+    row = {"id": f"demo-{family}-{number:03d}", "family": family, "level": problem["level"], "question": problem["stem"]}
+    if family == "choice":
+        return row | {"choices": problem["options"], "answer": "ABCD".index(problem["reference"])}
+    if family != "code":
+        return row | {"answer": problem["reference"]}
+    scope = {}
+    exec(problem["reference"], scope)  # our own one-line function
+    name = problem["reference"][4:problem["reference"].index("(")]
+    tests = [f"assert {name}({x}) == {scope[name](x)!r}" for x in (0, 1, 2, 7, 12, 30)]
+    return row | {"answer": problem["reference"], "entry_point": name, "tests": tests}
 
 
 def main():
     parser = argparse.ArgumentParser()
+    parser.add_argument("--kind", choices=list(KINDS), required=True)
     parser.add_argument("--suite", type=int, default=40, help="held-out problems of each family")
     parser.add_argument("--seed", type=int, default=2026)
     args = parser.parse_args()
-    r = random.Random(args.seed)
     seen = set()
-    for family in FAMILIES:
+    for family in KINDS[args.kind]:
+        r = random.Random(f"{args.seed} {family}")
         for i in range(args.suite):
-            while True:
-                problem = make(r, family, i % 5 + 1)
+            for attempt in itertools.count():
+                # The lowest levels have few problems: where they are used up, the next level gives more.
+                problem = make(r, family, min(5, i % 5 + 1 + attempt // 2000))
+                # What is asked, options and all, is what training must not have seen.
                 if held_out(problem["question"]) and problem["question"] not in seen:
                     break
             seen.add(problem["question"])
-            row = {"id": f"demo-{family}-{i:03d}", "family": family, "level": problem["level"],
-                   "question": problem["question"], "answer": problem["reference"]}
-            if family == "code":
-                scope = {}
-                exec(problem["reference"], scope)  # our own one-line function
-                name = problem["reference"][4:problem["reference"].index("(")]
-                row["entry_point"] = name
-                row["tests"] = [f"assert {name}({x}) == {scope[name](x)!r}" for x in (0, 1, 2, 7, 12, 30)]
-            print(json.dumps(row))
+            print(json.dumps(row_of(problem, i)))
 
 
 if __name__ == "__main__":
