@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,8 +32,10 @@ using std::chrono::milliseconds;
 // Before every request and every reply. Both sides are the same program on the same machine.
 struct Frame {
   uint32_t bytes = 0;
-  uint32_t word = 0;  // of a request: its limit in milliseconds; of a reply: a ReplyKind
+  uint32_t word = 0;  // of a request: its limit in milliseconds (below); of a reply: a ReplyKind
 };
+constexpr uint32_t kIsCpuLimit = 1u << 31;  // the limit is one of CPU time, to be kept to the tick
+constexpr int64_t kMostMilliseconds = 1 << 30;
 enum ReplyKind : uint32_t { kReady = 1, kAnswer = 2, kOutOfMemory = 3 };
 constexpr uint32_t kMostBytes = 256u << 20;
 
@@ -191,7 +194,7 @@ absl::Status HowItEnded(Child* child, std::string_view program) {
   } else {
     status = Bury(child);
   }
-  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
+  if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGPROF))
     return absl::DeadlineExceededError("worker: used up its CPU time");
   if (WIFSIGNALED(status))
     return absl::AbortedError(absl::StrFormat("worker: crashed (%s)", strsignal(WTERMSIG(status))));
@@ -252,10 +255,13 @@ struct WorkerPool::Shared {
   }
 
   // Sends to a child, a fresh one where it died since its last call.
-  absl::Status Send(Child* child, std::string_view request, milliseconds limit) {
+  absl::Status Send(Child* child, std::string_view request, const CallLimits& limits) {
     RETURN_IF_ERROR(EnsureStarted(child));
+    const bool cpu = limits.cpu.count() > 0;
+    const int64_t milliseconds =
+        std::clamp<int64_t>((cpu ? limits.cpu : limits.wall).count(), 1, kMostMilliseconds);
     const Frame frame{static_cast<uint32_t>(request.size()),
-                      static_cast<uint32_t>(std::clamp<int64_t>(limit.count(), 1, 1 << 30))};
+                      static_cast<uint32_t>(milliseconds) | (cpu ? kIsCpuLimit : 0)};
     if (SendAll(child->socket, frame, request)) return absl::OkStatus();
     Bury(child);
     RETURN_IF_ERROR(EnsureStarted(child));
@@ -263,17 +269,19 @@ struct WorkerPool::Shared {
     return HowItEnded(child, options.command[0]);
   }
 
-  absl::StatusOr<std::string> Exchange(Child* child, std::string_view request, milliseconds limit) {
-    RETURN_IF_ERROR(Send(child, request, limit));
+  absl::StatusOr<std::string> Exchange(Child* child, std::string_view request,
+                                       const CallLimits& limits) {
+    RETURN_IF_ERROR(Send(child, request, limits));
     Frame frame;
     std::string reply;
-    const Received received = ReceiveFrame(child->socket, &frame, &reply, Clock::now() + limit);
+    const Received received =
+        ReceiveFrame(child->socket, &frame, &reply, Clock::now() + limits.wall);
     if (received == Received::kAll && frame.word == kAnswer) return reply;
     if (received == Received::kClosed) return HowItEnded(child, options.command[0]);
     Bury(child);
     if (received == Received::kTooLate)
       return absl::DeadlineExceededError(
-          absl::StrFormat("worker: no reply within %d ms", limit.count()));
+          absl::StrFormat("worker: no reply within %d ms", limits.wall.count()));
     if (frame.word == kOutOfMemory) return absl::ResourceExhaustedError("worker: out of memory");
     return Internal("worker: '%s' sent a reply of unknown kind %u", options.command[0], frame.word);
   }
@@ -291,11 +299,11 @@ WorkerPool::~WorkerPool() {
   }
 }
 
-absl::StatusOr<std::string> WorkerPool::Call(std::string_view request, milliseconds limit) {
+absl::StatusOr<std::string> WorkerPool::Call(std::string_view request, const CallLimits& limits) {
   if (request.size() > kMostBytes)
     return ResourceExhausted("worker: a request of %d bytes", request.size());
   Child child = shared_->Take();
-  absl::StatusOr<std::string> reply = shared_->Exchange(&child, request, limit);
+  absl::StatusOr<std::string> reply = shared_->Exchange(&child, request, limits);
   shared_->PutBack(child);
   return reply;
 }
@@ -319,8 +327,16 @@ std::string_view NameOfFault(const absl::Status& status) {
 
 namespace {
 
-// CPU time that this process may still use: a hung child whose parent is gone ends too.
-void AllowCpu(uint32_t limit_milliseconds) {
+// CPU time that this process may still use. The timer's signal ends it where that is the request's
+// limit; RLIMIT_CPU, which counts in seconds, ends a hung child whose parent is gone.
+void AllowCpu(uint32_t word) {
+  const uint32_t limit_milliseconds = word & ~kIsCpuLimit;
+  itimerval timer = {};
+  if (word & kIsCpuLimit) {
+    timer.it_value.tv_sec = limit_milliseconds / 1000;
+    timer.it_value.tv_usec = limit_milliseconds % 1000 * 1000;
+  }
+  setitimer(ITIMER_PROF, &timer, nullptr);
   rusage used = {};
   getrusage(RUSAGE_SELF, &used);
   const rlim_t seconds = static_cast<rlim_t>(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +

@@ -28,6 +28,13 @@ struct WorkerOptions {
   std::chrono::milliseconds start_limit{10000};  // until a child says that it is ready
 };
 
+struct CallLimits {
+  // Of the child's own CPU time, so that a busy machine, which takes longer over the same work,
+  // changes no outcome; zero: none but the wall.
+  std::chrono::milliseconds cpu{0};
+  std::chrono::milliseconds wall{1000};
+};
+
 class WorkerPool {
  public:
   explicit WorkerPool(WorkerOptions options);
@@ -36,9 +43,12 @@ class WorkerPool {
   WorkerPool& operator=(const WorkerPool&) = delete;
 
   // Sends the request to a free child (waiting for one) and returns its reply. Thread-safe. The
-  // request's own faults: DeadlineExceeded (`limit` of wall time passed), ResourceExhausted (out of
+  // request's own faults: DeadlineExceeded (a limit of time passed), ResourceExhausted (out of
   // memory), Aborted (the child crashed). Any other error is ours: the child cannot be run.
-  absl::StatusOr<std::string> Call(std::string_view request, std::chrono::milliseconds limit);
+  absl::StatusOr<std::string> Call(std::string_view request, const CallLimits& limits);
+  absl::StatusOr<std::string> Call(std::string_view request, std::chrono::milliseconds wall) {
+    return Call(request, CallLimits{.wall = wall});
+  }
 
   // Children started since the beginning, the first ones included.
   int64_t started() const;

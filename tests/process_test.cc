@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <thread>
 
 #include "harness/text.h"
@@ -38,11 +39,19 @@ std::string EatMemory() {
   }
 }
 
+void SpendCpu(std::chrono::milliseconds time) {
+  const std::clock_t end = std::clock() + time.count() * CLOCKS_PER_SEC / 1000;
+  while (std::clock() < end) {
+  }
+}
+
 std::string Answer(std::string_view request) {
   if (request == "hang") {
     for (std::atomic<int> i = 0;; ++i) {
     }
   }
+  if (request == "nap") std::this_thread::sleep_for(600ms);
+  if (request == "work") SpendCpu(120ms);
   if (request == "sleep") std::this_thread::sleep_for(1h);
   if (request == "abort") std::abort();
   if (request == "kill") raise(SIGKILL);
@@ -125,6 +134,30 @@ TEST(Process, MemoryIsLimited) {
   EXPECT_TRUE(IsFaultOfRequest(status));
   EXPECT_EQ(NameOfFault(status), "over limit") << status;
   EXPECT_EQ(*pool.Call("a", 5s), "<a>");
+}
+
+// What a busy or stopped machine does to a child: its wall time passes, its CPU time does not.
+TEST(Process, ALimitOfCpuTimeIsTheChildsOwn) {
+  WorkerPool pool(Self());
+  const CallLimits limits = {.cpu = 200ms, .wall = 60s};
+  const absl::Status status = pool.Call("hang", limits).status();
+  EXPECT_EQ(NameOfFault(status), "timeout") << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("CPU time"));
+  // Three times the limit asleep or stopped costs nothing.
+  EXPECT_EQ(*pool.Call("nap", limits), "<nap>");
+  const auto pid = static_cast<pid_t>(*ParseInt(*pool.Call("pid", limits)));
+  kill(pid, SIGSTOP);
+  std::jthread resume([pid] {
+    std::this_thread::sleep_for(600ms);
+    kill(pid, SIGCONT);
+  });
+  EXPECT_EQ(*pool.Call("a", limits), "<a>");
+  EXPECT_EQ(pool.started(), 2);
+  // Each request has its own.
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(*pool.Call("work", limits), "<work>");
+  EXPECT_EQ(pool.started(), 2);
+  const absl::Status asleep = pool.Call("sleep", {.cpu = 200ms, .wall = 300ms}).status();
+  EXPECT_THAT(std::string(asleep.message()), HasSubstr("no reply within 300 ms"));
 }
 
 // A hung worker whose parent is gone must end by itself.
