@@ -31,7 +31,8 @@ struct Side {
   Ambiguities seen;
 };
 
-void AddAlternatives(const Ambiguities& seen, const Limits& limits, Side* side) {
+void AddAlternatives(const Ambiguities& seen, const ReadingOptions& base, const Limits& limits,
+                     Side* side) {
   struct Alternative {
     bool offered;
     const char* name;
@@ -48,7 +49,7 @@ void AddAlternatives(const Ambiguities& seen, const Limits& limits, Side* side) 
   }};
   for (const Alternative& alternative : alternatives) {
     if (!alternative.offered || side->readings.size() >= kMaxReadings) continue;
-    ReadingOptions options;
+    ReadingOptions options = base;
     alternative.apply(&options);
     const Reading reading = Read(side->spelled, options, limits);
     if (reading.tree) side->readings.push_back({alternative.name, Normalise(reading.tree)});
@@ -101,13 +102,15 @@ Side ReadSide(std::string_view text, const Limits& limits) {
   const std::optional<char> choice = TakeChoice(&content);
   if (choice || content.size() != side.spelled.size())
     side.spelled = std::string(StripFrame(content));
-  const Reading reading = Read(side.spelled, {}, limits);
+  ReadingOptions options;
+  options.macros_written = Contains(text, "\\");
+  const Reading reading = Read(side.spelled, options, limits);
   side.error = reading.error;
   side.over_limit = reading.over_limit;
   side.has_words = reading.has_words;
   side.seen = reading.seen;
   if (reading.tree) side.readings.push_back({"", Normalise(reading.tree)});
-  if (!side.over_limit) AddAlternatives(reading.seen, limits, &side);
+  if (!side.over_limit) AddAlternatives(reading.seen, options, limits, &side);
   if (choice)
     side.readings.push_back({"the letter of a choice", MakeSymbol(std::string(1, *choice))});
   // Words that are no mathematics are an answer of their own.

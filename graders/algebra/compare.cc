@@ -154,9 +154,16 @@ Expr LiftCurrency(const Expr& e) {
 
 Expr WordsAsSet(const Expr& e) {
   if (e->kind != Kind::kText) return e;
-  static const std::set<std::string_view> none = {
-      "no solution", "no solutions",     "no real solution",     "no real solutions",
-      "empty set",   "no such solution", "there is no solution", "there are no solutions"};
+  static const std::set<std::string_view> none = {"none",
+                                                  "no solution exists",
+                                                  "no solution",
+                                                  "no solutions",
+                                                  "no real solution",
+                                                  "no real solutions",
+                                                  "empty set",
+                                                  "no such solution",
+                                                  "there is no solution",
+                                                  "there are no solutions"};
   static const std::set<std::string_view> all = {"all real numbers", "all reals",
                                                  "real numbers",     "any real number",
                                                  "all real number",  "reals"};
@@ -167,9 +174,30 @@ Expr WordsAsSet(const Expr& e) {
       "seven", "eight", "nine", "ten",   "eleven", "twelve"};
   for (size_t i = 0; i < numbers.size(); ++i)
     if (e->text == numbers[i]) return MakeInteger(static_cast<long>(i));
-  if (e->text == "infinity" || e->text == "positive infinity") return MakeConstant("inf");
+  if (e->text == "infinity" || e->text == "positive infinity" || e->text == "infinitely many")
+    return MakeConstant("inf");
   if (e->text == "negative infinity") return Negate(MakeConstant("inf"));
   return e;
+}
+
+// "\mathbb{R} - \{1\}": a set without another's members.
+bool IsSetMinus(const Expr& e) {
+  if (e->kind != Kind::kAdd) return false;
+  const auto is_set = [](const Expr& s) {
+    return s->kind == Kind::kSet || s->kind == Kind::kNamedSet || s->kind == Kind::kInterval;
+  };
+  const Expr& first = e->args[0];
+  const bool pair = first->kind == Kind::kTuple && first->text == "()" && first->args.size() == 2;
+  if (!is_set(first) && !pair) return false;
+  return std::all_of(e->args.begin() + 1, e->args.end(), [&](const Expr& rest) {
+    return rest->kind == Kind::kNeg && is_set(rest->args[0]);
+  });
+}
+Expr SetMinus(const Expr& e) {
+  Expr left = e->args[0];
+  for (size_t i = 1; i < e->args.size(); ++i)
+    left = MakeNode(Kind::kDifference, {left, e->args[i]->args[0]});
+  return left;
 }
 
 Expr NormaliseNode(Expr e) {
@@ -181,6 +209,7 @@ Expr NormaliseNode(Expr e) {
       break;
     case Kind::kAdd:
       if (std::any_of(e->args.begin(), e->args.end(), IsMatrix)) e = SumOfMatrices(e);
+      if (IsSetMinus(e)) return SetMinus(e);
       break;
     case Kind::kNeg:
       if (IsMatrix(e->args[0])) return MapCells(e->args[0], Negate);
@@ -947,12 +976,15 @@ class Comparer {
     if (!IsWrapped(e)) return measure;
     measure.kind = e->kind;
     measure.value = e->args[0];
-    if (e->kind == Kind::kCurrency) measure.unit = ReadUnit("dollar");
+    if (e->kind == Kind::kCurrency) measure.unit = ReadUnit(e->text == "$" ? "dollar" : e->text);
     if (e->kind == Kind::kQuantity) {
       measure.unit = ReadUnit(e->text);
       measure.unit_text = e->text;
     }
     if (e->kind == Kind::kCurrency && IsWrapped(measure.value)) return Read(measure.value);
+    // "20\% increase": a noun says what it is a part of.
+    if (e->kind == Kind::kQuantity && measure.value->kind == Kind::kPercent && !measure.unit.known)
+      return Read(measure.value);
     return measure;
   }
 

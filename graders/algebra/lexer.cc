@@ -416,10 +416,11 @@ std::string_view AsciiOf(char32_t c) {
                                                                        {U'∣', "\\mid "},
                                                                        {U'⁺', "^{+}"},
                                                                        {U'⁻', "^{-}"},
-                                                                       {U'€', " EUR "},
-                                                                       {U'£', " GBP "},
-                                                                       {U'¥', " CNY "},
-                                                                       {U'￥', " CNY "}};
+                                                                       {U'¢', " cents "},
+                                                                       {U'€', "\\euro "},
+                                                                       {U'£', "\\pounds "},
+                                                                       {U'¥', "\\yen "},
+                                                                       {U'￥', "\\yen "}};
   const auto found = table.find(c);
   return found == table.end() ? std::string_view() : found->second;
 }
@@ -594,8 +595,13 @@ class Scanner {
     static const std::array<std::string_view, 8> sure = {"{,}",   ",\\!", "\\,", "\\;",
                                                          "{\\,}", "\\ ",  "~",   "\\:"};
     *ambiguous = false;
-    for (const std::string_view separator : sure)
-      if (text_.substr(at, separator.size()) == separator) return separator.size();
+    for (const std::string_view separator : sure) {
+      if (text_.substr(at, separator.size()) != separator) continue;
+      size_t length = separator.size();
+      while (separator == ",\\!" && at + length < text_.size() && IsBlank(text_[at + length]))
+        ++length;  // "11,\! 111"
+      return length;
+    }
     if (at < text_.size() && text_[at] == ',') {
       *ambiguous = true;
       return 1;
@@ -953,6 +959,11 @@ class Scanner {
   }
 
   void ControlWord(std::string_view name) {
+    if (name == "surd") name = "sqrt";
+    if (const std::string_view currency = CurrencyOf(name); !currency.empty()) {
+      Push(TokenKind::kOperator, "currency:" + std::string(currency), true);
+      return;
+    }
     if (name == "mathbf" || name == "boldsymbol" || name == "bm") {
       if (UnitVector()) return;
     }
@@ -1017,6 +1028,12 @@ class Scanner {
       return;
     }
     Fail("the macro \\" + Shorten(name, 40));
+  }
+
+  static std::string_view CurrencyOf(std::string_view macro) {
+    if (macro == "euro" || macro == "texteuro" || macro == "EUR") return "eur";
+    if (macro == "pounds" || macro == "textsterling") return "gbp";
+    return macro == "yen" || macro == "textyen" ? "cny" : "";
   }
 
   bool SkipBlanksTo(char wanted) {

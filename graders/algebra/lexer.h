@@ -23,6 +23,7 @@ struct ReadingOptions {
   bool scientific = true;         // 2e-1 is 0.2 (else 2*e - 1)
   bool slash_binds_loose = true;  // 1/2x is (1/2)x (else 1/(2x))
   bool j_is_imaginary = false;    // 3-2j is 3-2i
+  bool macros_written = true;     // macros stand for themselves, not for Unicode signs
   bool log_is_default = true;     // \log is base 10 and log() natural (else the other way round)
 };
 

@@ -93,7 +93,11 @@ class Parser {
         options_(options),
         limits_(limits),
         is_tex_(is_tex),
-        is_plain_(is_plain) {}
+        is_plain_(is_plain),
+        counting_only_(std::all_of(tokens_.begin(), tokens_.end(), [](const Token& token) {
+          return (token.kind != TokenKind::kName && token.kind != TokenKind::kWord) ||
+                 IsCountingLetter(token.text);
+        })) {}
 
   Expr Top() {
     DropAlignment();
@@ -182,7 +186,27 @@ class Parser {
   // --- lists ---
 
   bool AtSeparator() const {
-    return IsOperator(",") || IsOperator(";") || IsOperator("and") || IsOperator("or");
+    return IsOperator(",") || IsOperator(";") || IsOperator("and") || IsOperator("or") ||
+           JoinsRelations();
+  }
+  // "x<2 \lor x>3": between relations they are "or" and "and".
+  bool JoinsRelations() const {
+    if (!IsOperator("vee") && !IsOperator("wedge")) return false;
+    int depth = 0;
+    for (size_t i = at_ + 1; i < tokens_.size(); ++i) {
+      const Token& token = tokens_[i];
+      if (token.kind != TokenKind::kOperator) continue;
+      const std::string& text = token.text;
+      if (text == "(" || text == "[" || text == "{" || text == "\\{") ++depth;
+      if ((text == ")" || text == "]" || text == "}" || text == "\\}") && --depth < 0) return false;
+      if (depth == 0 && (text == "<" || text == ">" || text == "<=" || text == ">=" ||
+                         text == "!=" || text == "=" || text == "in"))
+        return true;
+    }
+    return false;
+  }
+  static std::string_view JoiningWord(const std::string& text) {
+    return text == "vee" ? "or" : text == "wedge" ? "and" : std::string_view(text);
   }
   bool AtStop(Stop stop) const {
     if (AtEnd()) return true;
@@ -216,7 +240,8 @@ class Parser {
       if (!AtSeparator()) break;
       std::string separator;
       while (AtSeparator()) {
-        if (separator.empty() || Now().text == "and" || Now().text == "or") separator = Now().text;
+        const std::string_view word = JoiningWord(Now().text);
+        if (separator.empty() || word == "and" || word == "or") separator = word;
         ++at_;
       }
       list.separators.push_back(separator);
@@ -234,7 +259,9 @@ class Parser {
   }
 
   static bool IsComparison(const Expr& e) {
-    return e->kind == Kind::kRelation && e->text.find_first_not_of("<>lg!") == std::string::npos;
+    return e->kind == Kind::kRelation &&
+           e->text.find_first_not_of("<>lg!en") == std::string::npos &&
+           (e->text.find_first_of("en") == std::string::npos || e->args.size() == 2);
   }
 
   // Groups by the looser separators: "p=5, q=2 and p=7, q=2" is two systems.
@@ -368,7 +395,7 @@ class Parser {
     Expr left = Ratio();
     while (!failed()) {
       Kind kind;
-      if (IsOperator("cup") || IsOperator("vee")) {
+      if (IsOperator("cup") || (IsOperator("vee") && !JoinsRelations())) {
         kind = Kind::kUnion;
       } else if (IsOperator("cap")) {
         kind = Kind::kIntersection;
@@ -392,14 +419,21 @@ class Parser {
     return failed() ? nullptr : left;
   }
 
+  // ":", and "5 to 3".
+  bool AtRatio() const {
+    if (IsWordNow("to")) return Next().kind == TokenKind::kNumber;
+    return IsOperator(":") && bar_ != Bar::kSuchThat;
+  }
+
   Expr Ratio() {
     Expr first = Sum();
     if (failed()) return nullptr;
     if (IsOperator("over")) return Overline(first, false);
     if (IsOperator("choose")) return Overline(first, true);
-    if (!IsOperator(":") || bar_ == Bar::kSuchThat) return first;
+    if (!AtRatio()) return first;
     std::vector<Expr> parts = {first};
-    while (Accept(":")) {
+    while (AtRatio()) {
+      ++at_;
       parts.push_back(Sum());
       if (failed()) return nullptr;
     }
@@ -474,12 +508,12 @@ class Parser {
       case TokenKind::kNumber:
       case TokenKind::kRepeating:
       case TokenKind::kName:
-      case TokenKind::kWord:
       case TokenKind::kFunction:
       case TokenKind::kCommand:
         return true;
+      case TokenKind::kWord:
       case TokenKind::kText:
-        return true;
+        return !IsWordNow("to");
       case TokenKind::kEnd:
         return false;
       case TokenKind::kOperator:
@@ -494,7 +528,7 @@ class Parser {
     if (text == "|" || text == "norm") return Now().side != 'R' && bar_ == Bar::kOpens;
     return text == "\\{" || text == "{" || text == "lfloor" || text == "lceil" ||
            text == "langle" || text == "..." || text == "emptyset" || text == "\\$" ||
-           text.substr(0, 6) == "begin:" || text == "not";
+           text.substr(0, 6) == "begin:" || text.substr(0, 9) == "currency:" || text == "not";
   }
 
   // A sign directly after an operator: "2*-3", "2/-3".
@@ -526,7 +560,7 @@ class Parser {
         const Expr right = SignedPower();
         if (failed()) return nullptr;
         left = Counted(MakeCall("mod", {left, right}));
-      } else if (IsOperator("bullet") || IsOperator("wedge")) {
+      } else if (IsOperator("bullet") || (IsOperator("wedge") && !JoinsRelations())) {
         const std::string name = Now().text;
         ++at_;
         const Expr right = SignedPower();
@@ -593,6 +627,13 @@ class Parser {
   Expr UnitAfter(const Expr& value) {
     const Token token = Now();
     if (!CanCarryUnit(value)) return nullptr;
+    // "5€": a currency's sign with nothing behind it that it could stand before.
+    const bool currency =
+        token.kind == TokenKind::kOperator && token.text.substr(0, 9) == "currency:";
+    if (currency && Next().kind != TokenKind::kNumber && IsNumeric(value)) {
+      ++at_;
+      return Counted(MakeNode(Kind::kCurrency, {value}, token.text.substr(9)));
+    }
     if (token.kind == TokenKind::kWord) {
       const std::string lower = ToLowerAscii(token.text);
       const bool known = IsBareUnit(token.text) || IsUnitPhrase(lower);
@@ -728,6 +769,10 @@ class Parser {
         base = Primed(base);
       } else if (IsOperator("_")) {
         // A subscript on something that is no plain name.
+        if (const std::string digits = BracketedDigits(begin); !digits.empty()) {
+          base = InBase(digits);  // (1011)_2
+          continue;
+        }
         ++at_;
         const std::string subscript = RawArgument();
         if (failed()) return nullptr;
@@ -741,6 +786,13 @@ class Parser {
     if (failed()) return nullptr;
     last_was_number_ = at_ == begin + 1 && tokens_[begin].kind == TokenKind::kNumber;
     return base;
+  }
+
+  // The digits of "(1011)" between `begin` and here; "" where it is anything else.
+  std::string BracketedDigits(size_t begin) const {
+    const bool brackets = at_ == begin + 3 && tokens_[begin].text == "(" &&
+                          tokens_[begin + 2].text == ")" && AllDigits(tokens_[begin + 1].text);
+    return brackets ? tokens_[begin + 1].text : "";
   }
 
   Expr Primed(const Expr& base) {
@@ -776,7 +828,8 @@ class Parser {
       at_ += brace ? 3 : 1;
       return Degrees(base);
     }
-    if (is("+") || is("-") || is("bullet")) {
+    const bool signed_exponent = !brace && (is("+") || is("-")) && BeginsExponent(Next(2));
+    if ((is("+") || is("-") || is("bullet")) && !signed_exponent) {
       // a one-sided limit, a charge, a dual
       const std::string sign = Next(look).text;
       at_ += brace ? 3 : 1;
@@ -800,6 +853,13 @@ class Parser {
     return Counted(MakeNode(Kind::kPow, {base, exponent}));
   }
 
+  // "10^-5", unlike "0^-" and "0^+".
+  static bool BeginsExponent(const Token& token) {
+    return token.kind == TokenKind::kNumber || token.kind == TokenKind::kName ||
+           token.kind == TokenKind::kFunction || token.kind == TokenKind::kCommand ||
+           (token.kind == TokenKind::kOperator && (token.text == "(" || token.text == "{"));
+  }
+
   Expr Exponent() {
     Deeper deeper(this);
     if (failed()) return nullptr;
@@ -815,11 +875,22 @@ class Parser {
       if (!is_plain_) seen_.exponent_digits = true;
     }
     const bool braced = IsOperator("{");
-    Expr exponent = Primary();
+    Expr exponent = AtBareNumber() ? BareNumber() : Primary();
     if (failed()) return nullptr;
     if (!braced && IsOperator("!") && exponent->kind == Kind::kNumber) return exponent;
     if (IsOperator("^")) return Raised(exponent);  // a^b^c is a^(b^c)
     return exponent;
+  }
+
+  // A number that is a whole argument: what follows it is no part of it, as in "\log_3 \frac19".
+  bool AtBareNumber() const {
+    return Now().kind == TokenKind::kNumber &&
+           Now().text.find_first_of("eE") == std::string::npos && !NextIsOperator("_");
+  }
+  Expr BareNumber() {
+    const std::string text = Now().text;
+    ++at_;
+    return PlainNumber(text);
   }
 
   // TeX takes one digit where a group is missing: \frac12, x^10.
@@ -839,6 +910,7 @@ class Parser {
     if (Now().kind == TokenKind::kNumber && !Now().merged && Now().text.size() > 1 &&
         Now().text[0] != '.')
       return FirstDigit();
+    if (AtBareNumber()) return BareNumber();
     if (IsOperator("-") && !AtEnd()) {
       ++at_;
       const Expr value = TexArgument();
@@ -1051,10 +1123,77 @@ class Parser {
            (c == 'f' || c == 'g' || c == 'h' || c == 'F' || c == 'G' || c == 'H');
   }
 
+  // --- ways to choose: C_9^3, C^3_9, {}_9C_3, {}^9C_3, and the same with P and A ---
+
+  static bool IsCountingLetter(std::string_view name) {
+    return name == "C" || name == "P" || name == "A";
+  }
+
+  // A script at `at`, as "_9" or "^{9}", which must be a whole number; moves `at` behind it.
+  std::optional<mpq_class> WholeScript(std::string_view op, size_t* at) const {
+    const auto token = [&](size_t i) -> const Token& {
+      return tokens_[std::min(i, tokens_.size() - 1)];
+    };
+    size_t i = *at;
+    if (token(i).kind != TokenKind::kOperator || token(i).text != op) return std::nullopt;
+    const bool brace = token(++i).text == "{" && token(i).kind == TokenKind::kOperator;
+    if (brace) ++i;
+    const Token& number = token(i++);
+    if (number.kind != TokenKind::kNumber || !AllDigits(number.text)) return std::nullopt;
+    if (!brace && number.text.size() > 1) return std::nullopt;
+    if (brace && (token(i).kind != TokenKind::kOperator || token(i++).text != "}"))
+      return std::nullopt;
+    *at = i;
+    return DecimalValue(number.text);
+  }
+
+  // With the letter just read: null unless two whole numbers stand at it, and no letter but such is
+  // in the whole text (C_2^2 beside an x is a constant's square).
+  Expr ScriptedChoices(const std::string& letter) {
+    if (!counting_only_) return nullptr;
+    for (const auto& [first, second] : {std::pair{"_", "^"}, {"^", "_"}}) {
+      size_t at = at_;
+      const auto one = WholeScript(first, &at);
+      const auto two = one ? WholeScript(second, &at) : std::nullopt;
+      if (!two) continue;
+      const bool below_first = first[0] == '_';
+      Expr ways = Ways(letter, below_first ? *one : *two, below_first ? *two : *one);
+      if (ways) at_ = at;
+      return ways;
+    }
+    return nullptr;
+  }
+
+  // {}_9C_3 from the empty group on, or from the script where there is none.
+  Expr PrescriptedChoices() {
+    size_t at = at_;
+    if (IsOperator("{")) at += 2;
+    auto n = WholeScript("_", &at);
+    if (!n) n = WholeScript("^", &at);
+    if (!n || tokens_[at].kind != TokenKind::kName || !IsCountingLetter(tokens_[at].text))
+      return nullptr;
+    const std::string letter = tokens_[at++].text;
+    const auto k = WholeScript("_", &at);
+    if (!k) return nullptr;
+    Expr ways = Ways(letter, *n, *k);
+    if (ways) at_ = at;
+    return ways;
+  }
+
+  Expr Ways(const std::string& letter, const mpq_class& n, const mpq_class& k) {
+    if (k > n) return nullptr;
+    const Expr ways = MakeCall("binom", {MakeNumber(n), MakeNumber(k)});
+    if (letter == "C") return Counted(ways);
+    return Counted(MakeProduct({ways, MakeCall("factorial", {MakeNumber(k)})}));
+  }
+
   Expr Name() {
     const Token token = Now();
     ++at_;
     std::string name = token.text;
+    if (IsCountingLetter(name)) {
+      if (Expr ways = ScriptedChoices(name)) return ways;
+    }
     if (IsOperator("_")) {
       ++at_;
       const std::string subscript = RawArgument();
@@ -1116,11 +1255,16 @@ class Parser {
 
   Expr Word() {
     const std::string word = Now().text;
-    if (LooksLikeProse(word)) {
+    const bool matrix = word == "Matrix" && NextIsOperator("(");
+    if (LooksLikeProse(word) && !matrix) {
       words_ = true;
       return Fail("the word '" + Shorten(word, 40) + "'");
     }
     if (word.size() > 24) return Fail("a long run of letters");
+    if (word == "Matrix" && NextIsOperator("(")) {
+      ++at_;
+      return Round();
+    }
     ++at_;
     std::vector<Expr> letters;
     for (size_t i = 0; i + 1 < word.size(); ++i) letters.push_back(Named(word.substr(i, 1)));
@@ -1508,6 +1652,14 @@ class Parser {
       // \overline{AB} is the segment AB, as the bare letters are.
       if (inside->kind == Kind::kMul && name == "overline") return inside;
     }
+    if (inside->kind == Kind::kSymbol && name == "hat" &&
+        (inside->text == "j" || inside->text == "k"))
+      return Counted(MakeSymbol("unit_" + inside->text));
+    const auto is_imaginary = [](const Node& n) {
+      return n.kind == Kind::kConstant && n.text == "i";
+    };
+    if ((name == "overline" || name == "bar") && IsValue(*inside) && Any(inside, is_imaginary))
+      return Counted(MakeCall("conj", {inside}));
     if (inside->kind == Kind::kSymbol) {
       const std::string mark = name == "overrightarrow" ? "vec" : name == "overline" ? "bar" : name;
       return AppliedIfBracketed(Counted(MakeSymbol(mark + "_" + inside->text)));
@@ -1525,6 +1677,9 @@ class Parser {
     if (text == "(") return Round();
     if (text == "[") return Square();
     if (text == "]") return French();
+    if ((text == "{" && NextIsOperator("}")) || text == "_" || text == "^") {
+      if (Expr ways = PrescriptedChoices()) return ways;
+    }
     if (text == "{") return Group();
     if (text == "\\{") return Braces();
     if (text == "|" || text == "norm" || text == "mid") return Bars(text);
@@ -1549,6 +1704,11 @@ class Parser {
       ++at_;
       const Expr value = SignedPower();
       return failed() ? nullptr : Counted(MakeNode(Kind::kCurrency, {value}, "$"));
+    }
+    if (text.substr(0, 9) == "currency:") {
+      ++at_;
+      const Expr value = SignedPower();
+      return failed() ? nullptr : Counted(MakeNode(Kind::kCurrency, {value}, text.substr(9)));
     }
     if (text == "-" || text == "+") return SignedPower();
     if (text == "not") {
@@ -1785,6 +1945,7 @@ class Parser {
   const Limits& limits_;
   const bool is_tex_;
   const bool is_plain_;
+  const bool counting_only_;  // no letters but those of "ways to choose"
   size_t at_ = 0;
   int depth_ = 0;
   int nodes_ = 0;
@@ -1807,6 +1968,7 @@ Reading Read(std::string_view spelled, const ReadingOptions& options, const Limi
   reading.has_words = lexed.has_words;
   reading.over_limit = lexed.over_limit;
   reading.error = lexed.error;
+  lexed.is_tex = lexed.is_tex && options.macros_written;
   if (lexed.over_limit || !lexed.error.empty()) {
     if (reading.error.empty()) reading.error = "over a limit";
     return reading;

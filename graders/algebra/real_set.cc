@@ -52,6 +52,9 @@ class Builder {
         return SetBuilder(e);
       case Kind::kRelation:
         return Relation(e);
+      case Kind::kList:
+      case Kind::kSystem:
+        return Listed(e->args);
       default:
         return std::nullopt;
     }
@@ -228,6 +231,20 @@ class Builder {
       total->pieces = std::move(*pieces);
     }
     return total;
+  }
+
+  // "x > 3, x <= 4" holds together where that leaves anything, else it lists cases; intervals
+  // divided by commas are a union.
+  std::optional<RealSet> Listed(const std::vector<Expr>& parts) {
+    const auto is_relation = [](const Expr& e) { return e->kind == Kind::kRelation; };
+    const auto is_interval = [](const Expr& e) {
+      return e->kind == Kind::kInterval || e->kind == Kind::kTuple;
+    };
+    if (std::all_of(parts.begin(), parts.end(), is_interval)) return Combined(parts, true);
+    if (!std::all_of(parts.begin(), parts.end(), is_relation)) return std::nullopt;
+    std::optional<RealSet> together = Combined(parts, false);
+    if (!together || !together->pieces.empty()) return together;
+    return Combined(parts, true);
   }
 
   static bool SameVariable(const RealSet& a, const RealSet& b) {

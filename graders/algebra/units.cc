@@ -201,6 +201,11 @@ Unit ReadUnit(std::string_view text) {
       continue;
     }
     if (word == "of" || word == "the" || word == "a" || word == "each") continue;
+    if (word == "mph" || word == "kph" || word == "kmh") {
+      Multiply(word == "mph" ? "mile" : "km", sign, &unit);
+      Multiply("hour", -sign, &unit);
+      continue;
+    }
     int exponent = pending;
     pending = 1;
     size_t digits = at;
