@@ -373,11 +373,21 @@ class Comparer {
     if (IsMatrix(g) || IsMatrix(p)) return CompareMatrices(g, p);
     if (IsPlain(g) && IsPlain(p)) return CompareLeaves(g, p);
     if (const auto vectors = CompareUnitVectors(g, p)) return *vectors;
+    if (IsLabelledPoint(g) && p->kind == Kind::kTuple) return Compare(g->args[1], p);
+    if (IsLabelledPoint(p) && g->kind == Kind::kTuple) return Compare(g, p->args[1]);
     if (g->kind == Kind::kTuple && p->kind == Kind::kTuple) return CompareTuples(g, p);
     return CompareSets(g, p);
   }
 
  private:
+  // "A(-3, 4)": a point and its name.
+  static bool IsLabelledPoint(const Expr& e) {
+    return e->kind == Kind::kMul && e->args.size() == 2 && e->args[0]->kind == Kind::kSymbol &&
+           e->args[0]->text.size() == 1 && e->args[0]->text[0] >= 'A' &&
+           e->args[0]->text[0] <= 'Z' && e->args[1]->kind == Kind::kTuple &&
+           e->args[1]->text == "()";
+  }
+
   // The same tree is the same answer, unless it has no value.
   Decision SameTree(const Expr& e) {
     std::vector<Expr> stack = {e};
@@ -600,11 +610,34 @@ class Comparer {
     return (IsFunctionTarget(a) && is_y(b)) || (is_y(a) && IsFunctionTarget(b));
   }
 
+  // f(t) = 2t in the unknown of f(x) = 2x; nothing where they are the same or it is no definition
+  // by one letter.
+  static std::optional<Named> Renamed(const Named& answer, const Named& reference) {
+    const auto letter = [](const Named& named) -> Expr {
+      const bool one = named.target && IsFunctionTarget(named.target) &&
+                       named.target->args.size() == 1 &&
+                       named.target->args[0]->kind == Kind::kSymbol;
+      return one ? named.target->args[0] : nullptr;
+    };
+    const Expr from = letter(answer);
+    const Expr to = letter(reference);
+    if (!from || !to || from->text == to->text) return std::nullopt;
+    for (const Expr& value : answer.values)
+      if (Mentions(value, to)) return std::nullopt;
+    Named renamed = answer;
+    renamed.target = Substitute(answer.target, from->text, to);
+    for (Expr& value : renamed.values) value = Substitute(value, from->text, to);
+    return renamed;
+  }
+
   Decision CompareStatements(const Expr& g, const Expr& p) {
     const auto left = ReadNamed(g);
     const auto right = ReadNamed(p);
     if (IsEqualityChain(g) && IsEqualityChain(p)) {
-      if (left && right) return CompareNamed(g, *left, p, *right);
+      if (left && right) {
+        if (const auto renamed = Renamed(*right, *left)) return CompareNamed(g, *left, p, *renamed);
+        return CompareNamed(g, *left, p, *right);
+      }
       return CompareEquations(g, p);
     }
     const auto& named = IsEqualityChain(g) ? left : right;
@@ -1003,6 +1036,8 @@ class Comparer {
       return ComparePercents(left, right);
     if (left.kind == Kind::kDegree || right.kind == Kind::kDegree)
       return CompareDegrees(left, right);
+    if (left_bare && IsHalfDay(right)) return Compare(left.value, OnTheClockOf(left.value, right));
+    if (right_bare && IsHalfDay(left)) return Compare(OnTheClockOf(right.value, left), right.value);
     if (left_bare || right_bare) return Compare(left.value, right.value);
     return CompareUnits(left, right);
   }
@@ -1056,9 +1091,25 @@ class Comparer {
     return CompareValues(scaled(left), scaled(right), deadline_);
   }
 
+  // "4:30 pm" as 16:30 where the other side counts to 24.
+  static Expr OnTheClockOf(const Expr& other, const Measure& time) {
+    const auto hour = [](const Expr& e) -> std::optional<mpq_class> {
+      if (e->kind != Kind::kRatio || e->args.size() != 2) return std::nullopt;
+      return e->args[0]->number;
+    };
+    const auto from = hour(time.value);
+    const auto to = hour(other);
+    if (!from || !to || time.unit_text != "pm" || *to < 13 || *from > 11) return time.value;
+    return MakeNode(Kind::kRatio, {MakeNumber(*from + 12), time.value->args[1]});
+  }
+
   static bool IsHalfDay(const Measure& m) { return m.unit_text == "am" || m.unit_text == "pm"; }
 
   // --- words ---
+
+  static bool SaysThereIsNone(std::string_view words) {
+    return words == "dne" || words == "does not exist" || words == "doesn't exist";
+  }
 
   static Decision CompareTexts(const Expr& g, const Expr& p) {
     const auto fold = [](const Expr& e) -> std::optional<std::string> {
@@ -1069,6 +1120,7 @@ class Comparer {
     const auto a = fold(g);
     const auto b = fold(p);
     if (!a || !b) return Different(Tier::kStructure, "words against mathematics");
+    if (SaysThereIsNone(*a) && SaysThereIsNone(*b)) return Equal(Tier::kText);
     return *a == *b ? Equal(Tier::kText) : Different(Tier::kText);
   }
 
@@ -1091,6 +1143,7 @@ class Comparer {
       if (ratio->args.size() != 2 || !IsPlain(other) || !IsPlain(ratio->args[0]) ||
           !IsPlain(ratio->args[1]))
         return Different(Tier::kStructure, "a ratio against another kind");
+      if (MayBeTime(ratio)) return Different(Tier::kStructure, "a time of day against a number");
       // 5:3 as the number 5/3.
       return CompareValues(MakeNode(Kind::kDiv, {ratio->args[0], ratio->args[1]}), other,
                            deadline_);
@@ -1121,10 +1174,100 @@ class Comparer {
 
   // --- piecewise ---
 
+  // A function by cases: a formula on each of several sets of the one unknown.
+  struct Case {
+    Expr formula;
+    RealSet where;
+  };
+
+  // Nothing where a condition is no set of reals in one unknown. One formula is one case.
+  std::optional<std::vector<Case>> CasesOf(const Expr& e) {
+    if (IsPlain(e)) return std::vector<Case>{{e, RealSet{{Piece{}}, "", true}}};
+    if (e->kind != Kind::kPiecewise) return std::nullopt;
+    std::vector<Case> cases;
+    RealSet rest{{Piece{}}, "", true};
+    for (size_t i = 0; i + 1 < e->args.size(); i += 2) {
+      const Expr& condition = e->args[i + 1];
+      const bool otherwise = condition->kind == Kind::kText &&
+                             (condition->text == "otherwise" || condition->text == "else");
+      if (otherwise && i + 2 != e->args.size()) return std::nullopt;
+      auto set = otherwise ? rest : ReadRealSet(condition, deadline_);
+      if (!set || !IsPlain(e->args[i])) return std::nullopt;
+      auto left = DifferenceOf(rest, *set, deadline_);
+      if (!left) return std::nullopt;
+      rest.pieces = std::move(left->pieces);
+      cases.push_back({e->args[i], std::move(*set)});
+    }
+    return cases;
+  }
+
+  // On each set where one case of either side holds, their formulas are compared.
+  std::optional<Decision> CompareByPieces(const Expr& g, const Expr& p) {
+    const auto left = CasesOf(g);
+    const auto right = CasesOf(p);
+    if (!left || !right) return std::nullopt;
+    std::string variable;
+    for (const auto* cases : {&*left, &*right})
+      for (const Case& one : *cases)
+        if (!one.where.variable.empty()) variable = one.where.variable;
+    if (variable.empty()) return std::nullopt;
+    for (const auto* cases : {&*left, &*right})
+      for (const Case& one : *cases)
+        if (!one.where.variable.empty() && one.where.variable != variable) return std::nullopt;
+    Decision total = Equal(Tier::kSets);
+    for (const Case& a : *left) {
+      for (const Case& b : *right) {
+        const auto both = IntersectionOf(a.where, b.where, deadline_);
+        if (!both) return std::nullopt;
+        for (const Piece& piece : both->pieces)
+          total = Both(total, CompareOn(piece, variable, a.formula, b.formula));
+        if (total.finding == Finding::kDifferent) return total;
+      }
+    }
+    const Decision domains = CompareDomains(*left, *right);
+    return domains.finding == Finding::kEqual ? total : Both(total, domains);
+  }
+
+  Decision CompareDomains(const std::vector<Case>& left, const std::vector<Case>& right) {
+    const auto whole = [&](const std::vector<Case>& cases) -> std::optional<RealSet> {
+      RealSet outside{{Piece{}}, "", true};
+      for (const Case& one : cases) {
+        auto rest = DifferenceOf(outside, one.where, deadline_);
+        if (!rest) return std::nullopt;
+        outside = std::move(*rest);
+      }
+      return outside;
+    };
+    const auto a = whole(left);
+    const auto b = whole(right);
+    if (!a || !b) return Undecided("conditions that cannot be ordered");
+    return CompareRealSets(*a, *b, deadline_);
+  }
+
+  // Two formulas on an interval or at a point: the unknown is put in terms of one that runs freely.
+  Decision CompareOn(const Piece& piece, const std::string& variable, const Expr& a,
+                     const Expr& b) {
+    const Expr free = MakeSymbol("free");
+    const Expr square = MakeNode(Kind::kPow, {free, MakeInteger(2)});
+    Expr value = free;
+    if (piece.low && piece.high) {
+      const bool point = Order(piece.low, piece.high, deadline_) == std::optional<int>(0);
+      value = point ? piece.low
+                    : MakeNode(Kind::kDiv, {MakeSum({piece.low, MakeProduct({piece.high, square})}),
+                                            MakeSum({MakeInteger(1), square})});
+    } else if (piece.low) {
+      value = MakeSum({piece.low, square});
+    } else if (piece.high) {
+      value = Subtract(piece.high, square);
+    }
+    return CompareValues(Substitute(a, variable, value), Substitute(b, variable, value), deadline_);
+  }
+
   Decision CompareCases(const Expr& g, const Expr& p) {
+    if (const auto pieces = CompareByPieces(g, p)) return *pieces;
     if (g->kind != p->kind || g->args.size() != p->args.size())
       return g->kind == p->kind ? Undecided("another number of cases")
-                                : Different(Tier::kStructure, "cases against one formula");
+                                : Undecided("cases against one formula");
     // Pair up cases by their conditions; the order is free.
     std::vector<bool> used(p->args.size(), false);
     Decision total = Equal(Tier::kMatching);
@@ -1226,6 +1369,9 @@ class Comparer {
     const auto left = ReadRealSet(g, deadline_);
     const auto right = ReadRealSet(p, deadline_);
     if (left && right) return CompareReadSets(g, *left, p, *right);
+    const Expr g_whole = WholeNumbers(g);
+    const Expr p_whole = WholeNumbers(p);
+    if (g_whole || p_whole) return Compare(g_whole ? g_whole : g, p_whole ? p_whole : p);
     if (!IsSetLike(g) && !IsSetLike(p)) {
       if (g->kind != p->kind) return Different(Tier::kStructure, "different kinds");
       return Undecided("a kind that is not compared");
@@ -1241,6 +1387,37 @@ class Comparer {
       return Different(Tier::kStructure, "different unknowns");
     if (a != g || b != p) return Compare(a, b);
     return CompareUnreadSets(g, p);
+  }
+
+  // {x in Z | -1 <= x <= 2} as {-1, 0, 1, 2}; null where it is no small set of whole numbers.
+  Expr WholeNumbers(const Expr& e) {
+    if (e->kind != Kind::kSetBuilder) return nullptr;
+    const Expr& element = e->args[0];
+    const bool whole = element->kind == Kind::kRelation &&
+                       element->text == std::string(1, kElementOf) &&
+                       element->args[0]->kind == Kind::kSymbol &&
+                       element->args[1]->kind == Kind::kNamedSet && element->args[1]->text == "Z";
+    if (!whole) return nullptr;
+    const auto set = ReadRealSet(e->args[1], deadline_);
+    if (!set || (!set->variable.empty() && set->variable != element->args[0]->text)) return nullptr;
+    std::vector<Expr> members;
+    for (const Piece& piece : set->pieces) {
+      if (!piece.low || !piece.high) return nullptr;
+      const ExactResult low = ExactValue(piece.low);
+      const ExactResult high = ExactValue(piece.high);
+      if (low.status != EvalStatus::kValue || high.status != EvalStatus::kValue ||
+          high.value - low.value > 100)
+        return nullptr;
+      mpz_class first;
+      mpz_cdiv_q(first.get_mpz_t(), low.value.get_num_mpz_t(), low.value.get_den_mpz_t());
+      for (mpq_class k = first; k <= high.value; ++k) {
+        if ((k == low.value && !piece.low_closed) || (k == high.value && !piece.high_closed))
+          continue;
+        members.push_back(MakeNumber(k));
+      }
+    }
+    if (members.empty()) return MakeNode(Kind::kNamedSet, {}, "empty");
+    return MakeNode(Kind::kSet, std::move(members));
   }
 
   Decision CompareReadSets(const Expr& g, const RealSet& left, const Expr& p,

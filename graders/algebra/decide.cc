@@ -13,6 +13,7 @@
 
 #include "graders/algebra/engines.h"
 #include "graders/algebra/evaluate.h"
+#include "graders/algebra/limits.h"
 
 namespace assay::algebra {
 namespace {
@@ -31,7 +32,7 @@ std::chrono::nanoseconds ThreadTime() {
 // --- unknowns ---
 
 struct Unknown {
-  bool integer = false;  // under a factorial, in the bounds of a sum, in (-1)^n
+  bool integer = false;  // under a factorial, in the bounds of a sum, in (-1)^n, n under a floor
 };
 
 struct Unknowns {
@@ -48,6 +49,13 @@ bool HasValueOfItsOwn(std::string_view function) {
          function.substr(0, 10) == "subscript:" || function.substr(0, 12) == "superscript:" ||
          function.substr(0, 5) == "prime" || function == "not" || function == "tr" ||
          function == "rank" || function == "dim" || function == "sup" || function == "inf";
+}
+
+// Whether all its unknowns have the names of whole numbers: \lfloor n/2 \rfloor, not of an x.
+bool OnlyCounts(const Expr& e) {
+  if (e->kind == Kind::kSymbol)
+    return e->text == "n" || e->text == "m" || e->text == "k" || e->text == "i" || e->text == "j";
+  return std::all_of(e->args.begin(), e->args.end(), OnlyCounts);
 }
 
 void Collect(const Expr& e, bool integer, std::set<std::string>* bound, Unknowns* out) {
@@ -76,6 +84,10 @@ void Collect(const Expr& e, bool integer, std::set<std::string>* bound, Unknowns
         e->text == "gcd" || e->text == "lcm" || e->text == "mod")
       inner = true;
     if (e->text == "floor" || e->text == "ceil" || e->text == "sgn") out->jumps = true;
+    if (e->text == "floor" || e->text == "ceil") {
+      Collect(e->args[0], integer || OnlyCounts(e->args[0]), bound, out);
+      return;
+    }
   }
   if (e->kind == Kind::kPow) {
     // (-1)^n has a real value at whole n only.
@@ -256,6 +268,8 @@ mpq_class RealCoordinate(Sequence* sequence, int shape) {
   return negative ? mpq_class(-value) : value;
 }
 mpq_class IntegerCoordinate(Sequence* sequence, int shape) {
+  // A few large ones: \lfloor n/100 \rfloor is not 0.
+  if (shape >= 2 * kPoints - 3) return mpq_class(static_cast<long>(sequence->Next() % 900 + 100));
   return mpq_class(static_cast<long>(sequence->Next() % (shape < 4 ? 6 : 14)) +
                    (shape < 2 ? 4 : 1));
 }
@@ -275,10 +289,16 @@ ExactBindings PointOf(const Unknowns& unknowns, Sequence* sequence, int shape) {
 struct PointSurvey {
   bool different = false;
   int agreeing = 0;
-  int digits = 1 << 20;  // the fewest
-  int one_sided = 0;     // points where only one side has a value
+  int digits = 1 << 20;   // the fewest
+  int one_sided = 0;      // points where only one side has a value
+  bool branches = false;  // at one of them the complex values differ
   bool unsupported = false;
 };
+
+bool DifferAsComplex(const Expr& a, const Expr& b, const ExactBindings& point) {
+  const BallPair pair = EvaluateBalls(a, b, {}, point, kPointPrecision, false);
+  return pair.a && pair.b && CompareBalls(*pair.a, *pair.b, kPointPrecision).different;
+}
 
 // One point; balls that cannot be told apart for want of precision are tried once more.
 void TryPoint(const Expr& a, const Expr& b, const ExactBindings& point, bool real,
@@ -291,7 +311,10 @@ void TryPoint(const Expr& a, const Expr& b, const ExactBindings& point, bool rea
     const bool imprecise = (!pair.a && pair.a_status == EngineStatus::kImprecise) ||
                            (!pair.b && pair.b_status == EngineStatus::kImprecise);
     if (imprecise) continue;
-    if (!pair.a != !pair.b) ++survey->one_sided;
+    if (!pair.a != !pair.b) {
+      ++survey->one_sided;
+      if (real && !survey->branches) survey->branches = DifferAsComplex(a, b, point);
+    }
     if (!pair.a || !pair.b) return;
     const BallComparison comparison = CompareBalls(*pair.a, *pair.b, precision);
     if (comparison.different) {
@@ -445,6 +468,10 @@ Decision CompareExpressions(const Expr& a, const Expr& b, const Unknowns& unknow
     return Different(tier);
   }
   if (survey.agreeing < kEnoughPoints) return Undecided("too few points where both sides exist");
+  // ln(x^2) and 2 ln(x): of one unknown, which may have either sign, these are two functions. Of
+  // several it is usual to take them as positive.
+  if (survey.branches && unknowns.by_key.size() == 1 && !unknowns.opaque_value)
+    return Different(tier, "only one side is real everywhere");
   const std::string note = survey.one_sided > 0 ? "where both sides are defined" : std::string();
   if (!integers) {
     if (const auto generic = CompareAtGenericPoints(a, b, unknowns, deadline)) {
@@ -510,6 +537,12 @@ Decision CompareValues(const Expr& a, const Expr& b, const Deadline& deadline) {
   if (IsUndefined(a) || IsUndefined(b)) return Undefined(Tier::kExact);
   const bool same_tree = CanonicalText(a) == CanonicalText(b);
   if (same_tree) return Equal(Tier::kIdentity);
+  if (HasLimit(a) || HasLimit(b)) {
+    const std::optional<bool> agree = AgreeAsLimits(a, b);
+    if (agree && *agree)
+      return {Finding::kNumeric, Tier::kBalls, kAnalysisDigits, "by numerical analysis"};
+    return Undecided("a limit or an infinite sum");
+  }
   if (HasInfinity(a) || HasInfinity(b)) return CompareInfinities(a, b);
   const Unknowns unknowns = UnknownsIn(a, b);
   if (!unknowns.by_key.empty()) return CompareExpressions(a, b, unknowns, deadline);

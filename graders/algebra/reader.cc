@@ -828,7 +828,7 @@ class Parser {
       at_ += brace ? 3 : 1;
       return Degrees(base);
     }
-    const bool signed_exponent = !brace && (is("+") || is("-")) && BeginsExponent(Next(2));
+    const bool signed_exponent = !brace && (is("+") || is("-")) && BeginsExponent(Next(1));
     if ((is("+") || is("-") || is("bullet")) && !signed_exponent) {
       // a one-sided limit, a charge, a dual
       const std::string sign = Next(look).text;
@@ -1218,6 +1218,12 @@ class Parser {
     // I(0), y(2): a value of a function; nobody writes a product so.
     const bool one_number = Next().kind == TokenKind::kNumber && NextIsOperator(")", 2);
     if (!IsFunctionLetter(name->text) && !one_letter && !one_number) return name;
+    if (one_number && (name->text == "zeta" || name->text == "Gamma")) {
+      const std::string function = name->text;
+      ++at_;
+      Items list = ReadBracketed(")");
+      return failed() ? nullptr : Counted(MakeCall(function, std::move(list.items)));
+    }
     return Applied(name);
   }
 
@@ -1295,7 +1301,8 @@ class Parser {
       tokens_[--at_].kind = TokenKind::kName;
       return Name();
     }
-    if (AllLetters(token.text) && token.text.size() <= 4 && AllUpper(token.text)) {
+    if (AllLetters(token.text) && token.text.size() <= 4 && AllUpper(token.text) &&
+        token.text != "DNE") {
       std::vector<Expr> letters;
       for (const char c : token.text) letters.push_back(MakeSymbol(std::string(1, c)));
       return Counted(MakeProduct(std::move(letters)));
@@ -1388,6 +1395,7 @@ class Parser {
            Now().kind != TokenKind::kText && !IsUnitNow() && !IsOperator("|") &&
            !IsOperator("\\{")) {
       if (IsOperator("(") && Now().space_before) break;
+      if (integrals_ > 0 && AtDifferential()) break;
       argument = Times(argument, Power());
     }
     if (failed()) return nullptr;
@@ -1399,6 +1407,13 @@ class Parser {
       argument = Counted(MakeNode(Kind::kDiv, {argument, below}));
     }
     return negative ? Negate(argument) : argument;
+  }
+
+  // "\int \sin x dx": the differential is no part of the sine's argument.
+  bool AtDifferential() const {
+    const Token& now = Now();
+    if (now.kind == TokenKind::kWord) return now.text.size() == 2 && now.text[0] == 'd';
+    return now.kind == TokenKind::kName && now.text == "d" && Next().kind == TokenKind::kName;
   }
 
   static bool EndsInPi(const Expr& e) {
@@ -1582,7 +1597,9 @@ class Parser {
       }
       if (failed()) return nullptr;
     }
+    ++integrals_;
     const Expr body = Sum();
+    --integrals_;
     if (failed()) return nullptr;
     const Expr variable = DifferentialOf(body);
     if (!variable || !lower || !upper || name != "int") {
@@ -1949,7 +1966,8 @@ class Parser {
   size_t at_ = 0;
   int depth_ = 0;
   int nodes_ = 0;
-  int french_ = 0;  // inside ]a, b[: a '[' closes
+  int integrals_ = 0;  // around this place
+  int french_ = 0;     // inside ]a, b[: a '[' closes
   Bar bar_ = Bar::kOpens;
   bool last_was_number_ = false;
   bool is_text_context_ = false;

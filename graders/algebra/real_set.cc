@@ -60,6 +60,12 @@ class Builder {
     }
   }
 
+  std::optional<RealSet> Common(const RealSet& a, const RealSet& b, bool without_b) {
+    auto pieces = Intersection(a.pieces, without_b ? Complement(b.pieces) : b.pieces);
+    if (!pieces) return std::nullopt;
+    return RealSet{std::move(*pieces), a.variable.empty() ? b.variable : a.variable, true};
+  }
+
   std::optional<Pieces> Normal(Pieces pieces) {
     if (pieces.size() > 64) return std::nullopt;
     if (pieces.size() < 2) return pieces;
@@ -548,6 +554,14 @@ Decision CompareEnd(const Expr& a, const Expr& b, bool a_closed, bool b_closed,
 
 std::optional<RealSet> ReadRealSet(const Expr& e, const Deadline& deadline) {
   return Builder(deadline).Read(e);
+}
+
+std::optional<RealSet> IntersectionOf(const RealSet& a, const RealSet& b,
+                                      const Deadline& deadline) {
+  return Builder(deadline).Common(a, b, false);
+}
+std::optional<RealSet> DifferenceOf(const RealSet& a, const RealSet& b, const Deadline& deadline) {
+  return Builder(deadline).Common(a, b, true);
 }
 
 Decision CompareRealSets(const RealSet& a, const RealSet& b, const Deadline& deadline) {

@@ -28,6 +28,10 @@ struct RealSet {
 // Nothing: not a set of reals that can be read.
 std::optional<RealSet> ReadRealSet(const Expr& e, const Deadline& deadline);
 
+// Members of both, and of `a` but not `b`; nothing where ends cannot be ordered.
+std::optional<RealSet> IntersectionOf(const RealSet& a, const RealSet& b, const Deadline& deadline);
+std::optional<RealSet> DifferenceOf(const RealSet& a, const RealSet& b, const Deadline& deadline);
+
 // Whether both are the same set, whatever their variables.
 Decision CompareRealSets(const RealSet& a, const RealSet& b, const Deadline& deadline);
 
