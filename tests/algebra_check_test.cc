@@ -42,6 +42,18 @@ TEST(AlgebraCheck, DecidesEveryPairOfTheTable) {
   }
 }
 
+// In the categories of the research, more of each; what must not count may be undecided.
+TEST(AlgebraCheck, DecidesEveryKindOfAnswer) {
+  for (const auto& row : ReadTable("algebra_kinds.txt")) {
+    ASSERT_EQ(row.fields.size(), 3u) << "line " << row.line;
+    ASSERT_TRUE(row.fields[2] == "right" || row.fields[2] == "wrong") << "line " << row.line;
+    const Outcome outcome = Check(row.fields[0], row.fields[1], {});
+    EXPECT_EQ(outcome.correct(), row.fields[2] == "right")
+        << "line " << row.line << ": " << row.fields[0] << " | " << row.fields[1] << ": "
+        << VerdictName(outcome.verdict) << " " << outcome.note;
+  }
+}
+
 // No roles, no order: what two answers of a vote are to each other.
 TEST(AlgebraCheck, SameAnswerIsSymmetric) {
   for (const auto& row : ReadTable("algebra_pairs.txt")) {
@@ -78,7 +90,7 @@ TEST(AlgebraCheck, SharedPairsThatMustHoldDo) {
 // and in graders/README.md.
 TEST(AlgebraCheck, SharedPoliciesAreAsDocumented) {
   SKIP_WITHOUT_SHARED("vectors/math_pairs.jsonl");
-  const std::set<std::string> otherwise = {"adv-699"};  // limits are undecided
+  const std::set<std::string> otherwise = {};  // none at present
   for (const Json& row : ReadJsonLinesFile(SharedPath("vectors/math_pairs.jsonl"))) {
     if (row.Find("raw") != nullptr || *row.FindString("tier") != "policy") continue;
     const std::string id = *row.FindString("id");

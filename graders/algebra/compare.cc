@@ -504,6 +504,13 @@ class Comparer {
     const auto left = SignedItems(g);
     const auto right = SignedItems(p);
     if (!left || !right) return Undecided("too many signs");
+    // x^2 = 1 against x = ±1: solving is the other's work.
+    const auto unsolved = [](const Expr& e) { return IsEqualityChain(e) && !ReadNamed(e); };
+    if (unsolved(g) != unsolved(p)) {
+      if (unsolved(p) || policy_.symmetric)
+        return Different(Tier::kStructure, "an unsolved equation against a solved one");
+      return Undecided("an unsolved equation as the reference");
+    }
     return Match(*left, *right, HasSet(g) || HasSet(p));
   }
 
@@ -528,6 +535,9 @@ class Comparer {
     }
     // "9" and "9 (mod 11)".
     const Expr& with = g->kind == Kind::kModulo ? g->args[0] : p->args[0];
+    const Expr& modulus = g->kind == Kind::kModulo ? g->args[1] : p->args[1];
+    if (const auto family = CompareWithFamily(with, modulus, g->kind == Kind::kModulo ? p : g))
+      return *family;
     if (with->kind == Kind::kRelation) {
       // "x = 3 (mod 7)" against a bare number.
       const auto named = ReadNamed(with);
@@ -536,6 +546,42 @@ class Comparer {
                                       : Compare(g, named->values.back());
     }
     return g->kind == Kind::kModulo ? Compare(with, p) : Compare(g, with);
+  }
+
+  // x = 3 (mod 7) against x = 7k + 3: the same numbers, where the steps are the modulus. Nothing
+  // where the other side has no parameter.
+  std::optional<Decision> CompareWithFamily(const Expr& with, const Expr& modulus,
+                                            const Expr& other) {
+    const auto value_of = [](const Expr& e) -> Expr {
+      if (e->kind != Kind::kRelation) return e;
+      const auto named = ReadNamed(e);
+      return named ? named->values.back() : nullptr;
+    };
+    const Expr residue = value_of(with);
+    const Expr family = value_of(other);
+    if (!residue || !family || !IsPlain(residue) || !IsPlain(family) || IsConstant(family))
+      return std::nullopt;
+    const std::vector<std::string> unknowns = UnknownsOf(family);
+    const auto at = [&](long k) {
+      return ExactValue(family, {{unknowns.empty() ? "" : unknowns[0], mpq_class(k)}});
+    };
+    const ExactResult zero = at(0);
+    const ExactResult one = at(1);
+    const ExactResult wanted = ExactValue(residue);
+    const ExactResult step = ExactValue(modulus);
+    for (const ExactResult* value : {&zero, &one, &wanted, &step})
+      if (value->status != EvalStatus::kValue) return Undecided("a congruence against a formula");
+    const mpq_class slope = one.value - zero.value;
+    const Expr line = MakeSum(
+        {MakeNumber(zero.value), MakeProduct({MakeNumber(slope), MakeSymbol(unknowns[0])})});
+    const bool straight =
+        unknowns.size() == 1 && CompareValues(family, line, deadline_).finding == Finding::kEqual;
+    if (!straight || step.value == 0 || !Holds(CompareTargets(with, other)))
+      return Undecided("a congruence against a formula");
+    const mpq_class quotient = (zero.value - wanted.value) / step.value;
+    if (abs(slope) == abs(step.value) && quotient.get_den() == 1)
+      return Equal(Tier::kExact, "the same residue");
+    return Different(Tier::kExact);
   }
 
   // x = 3 (mod 7) is x = 10 (mod 7).
@@ -733,12 +779,29 @@ class Comparer {
     const Expr right = Difference(p);
     if (UnknownsOf(left) != UnknownsOf(right))
       return Different(Tier::kEquation, "different unknowns");
+    if (reference_unsolved) return CompareWithSolution(left, right, p);
     Decision decision = Proportional(left, right, false, deadline_);
     // y = 6/x is xy = 6: without the denominators.
     if (decision.finding == Finding::kDifferent && (HasDenominator(left) || HasDenominator(right)))
       decision = Proportional(Numerator(left), Numerator(right), false, deadline_);
     if (decision.finding == Finding::kDifferent)
       decision.note = "not the same equation up to a constant factor";
+    return decision;
+  }
+
+  // log_2(x) = 3 against x = 8: refuted where it is no solution. Else the same equation up to a
+  // factor, or one solution of perhaps several.
+  Decision CompareWithSolution(const Expr& reference, const Expr& answer, const Expr& solved) {
+    const auto named = ReadNamed(solved);
+    if (named && named->target && named->target->kind == Kind::kSymbol) {
+      const Expr residual = Substitute(reference, named->target->text, named->values.back());
+      const Decision zero = CompareValues(residual, MakeInteger(0), deadline_);
+      if (zero.finding == Finding::kDifferent)
+        return Different(Tier::kEquation, "no solution of the reference's equation");
+    }
+    Decision decision = Proportional(reference, answer, false, deadline_);
+    if (decision.finding == Finding::kDifferent)
+      return Undecided("a solution of the reference's equation, perhaps not the only one");
     return decision;
   }
 
@@ -866,9 +929,17 @@ class Comparer {
     return {e};
   }
 
+  static bool AreInequalities(const Expr& e) {
+    return e->kind == Kind::kList && std::all_of(e->args.begin(), e->args.end(), IsSetLike);
+  }
+
   Decision CompareCollections(const Expr& g, const Expr& p) {
     // A finite set against an interval or the like.
     if (IsSetLike(g) || IsSetLike(p)) return CompareSets(g, p);
+    // "x > 1, x < 3" against (1, 3).
+    if ((AreInequalities(g) && p->kind == Kind::kTuple) ||
+        (AreInequalities(p) && g->kind == Kind::kTuple))
+      return CompareSets(g, p);
     std::vector<Expr> left = ItemsOf(g);
     std::vector<Expr> right = ItemsOf(p);
     const bool left_system = left.size() > 1 && IsSystemOfAssignments(left);
@@ -877,6 +948,10 @@ class Comparer {
     if (left_system && p->kind == Kind::kTuple) return CompareInOrderOf(InNameOrder(left), p->args);
     if (right_system && g->kind == Kind::kTuple)
       return CompareInOrderOf(g->args, InNameOrder(right));
+    // "x = -3 or x = 3" are two values, and (-3, 3) is one point or an interval.
+    if ((g->kind == Kind::kTuple && !right_system && !NameOf(right).empty()) ||
+        (p->kind == Kind::kTuple && !left_system && !NameOf(left).empty()))
+      return Different(Tier::kStructure, "values of one unknown against a tuple");
     // Brackets dropped, order kept.
     if (g->kind == Kind::kTuple && p->kind == Kind::kList) return CompareInOrderOf(g->args, right);
     if (p->kind == Kind::kTuple && g->kind == Kind::kList) return CompareInOrderOf(left, p->args);
@@ -1015,9 +1090,6 @@ class Comparer {
       measure.unit_text = e->text;
     }
     if (e->kind == Kind::kCurrency && IsWrapped(measure.value)) return Read(measure.value);
-    // "20\% increase": a noun says what it is a part of.
-    if (e->kind == Kind::kQuantity && measure.value->kind == Kind::kPercent && !measure.unit.known)
-      return Read(measure.value);
     return measure;
   }
 
@@ -1029,7 +1101,15 @@ class Comparer {
     return decision;
   }
 
+  // "20\% increase": a noun says what it is a part of, and may be left out on one side.
+  static bool IsPercentOfNoun(const Measure& m) {
+    return m.kind == Kind::kQuantity && m.value->kind == Kind::kPercent && !m.unit.known;
+  }
+
   Decision CompareMeasures(const Measure& left, const Measure& right) {
+    if (IsPercentOfNoun(left) != IsPercentOfNoun(right))
+      return IsPercentOfNoun(left) ? CompareMeasures(Read(left.value), right)
+                                   : CompareMeasures(left, Read(right.value));
     const bool left_bare = left.kind == Kind::kNumber;
     const bool right_bare = right.kind == Kind::kNumber;
     if (left.kind == Kind::kPercent || right.kind == Kind::kPercent)
@@ -1403,17 +1483,17 @@ class Comparer {
     std::vector<Expr> members;
     for (const Piece& piece : set->pieces) {
       if (!piece.low || !piece.high) return nullptr;
-      const ExactResult low = ExactValue(piece.low);
-      const ExactResult high = ExactValue(piece.high);
-      if (low.status != EvalStatus::kValue || high.status != EvalStatus::kValue ||
-          high.value - low.value > 100)
-        return nullptr;
-      mpz_class first;
-      mpz_cdiv_q(first.get_mpz_t(), low.value.get_num_mpz_t(), low.value.get_den_mpz_t());
-      for (mpq_class k = first; k <= high.value; ++k) {
-        if ((k == low.value && !piece.low_closed) || (k == high.value && !piece.high_closed))
-          continue;
-        members.push_back(MakeNumber(k));
+      const auto low = ParseDouble(Approximation(piece.low, 15));
+      const auto high = ParseDouble(Approximation(piece.high, 15));
+      if (!low || !high || !(*high - *low <= 100) || std::fabs(*low) > 1e9) return nullptr;
+      for (auto k = static_cast<long>(std::floor(*low)) - 1; k <= *high + 1; ++k) {
+        const Expr member = MakeInteger(k);
+        const auto from = Order(piece.low, member, deadline_);
+        const auto to = Order(member, piece.high, deadline_);
+        if (!from || !to) return nullptr;
+        const bool inside = (*from < 0 || (*from == 0 && piece.low_closed)) &&
+                            (*to < 0 || (*to == 0 && piece.high_closed));
+        if (inside) members.push_back(member);
       }
     }
     if (members.empty()) return MakeNode(Kind::kNamedSet, {}, "empty");

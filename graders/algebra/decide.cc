@@ -13,6 +13,7 @@
 
 #include "graders/algebra/engines.h"
 #include "graders/algebra/evaluate.h"
+#include "graders/algebra/exponentials.h"
 #include "graders/algebra/limits.h"
 
 namespace assay::algebra {
@@ -267,9 +268,19 @@ mpq_class RealCoordinate(Sequence* sequence, int shape) {
   const bool negative = shape >= 2 && sequence->Next() % 2 == 0;
   return negative ? mpq_class(-value) : value;
 }
+// The last points of whole numbers are so large that a factorial or a sum may be beyond the limits
+// there; then they say nothing.
+constexpr int kFarPoints = 3;
+bool IsFarOut(int shape) { return shape >= 2 * kPoints - kFarPoints; }
+
 mpq_class IntegerCoordinate(Sequence* sequence, int shape) {
-  // A few large ones: \lfloor n/100 \rfloor is not 0.
-  if (shape >= 2 * kPoints - 3) return mpq_class(static_cast<long>(sequence->Next() % 900 + 100));
+  // A few large ones: \lfloor n/1000 \rfloor is not 0.
+  if (IsFarOut(shape)) {
+    static constexpr std::array<long, kFarPoints> bounds = {900, 1'000'000, 1'000'000'000};
+    const long bound = bounds[static_cast<size_t>(shape - 2 * kPoints + kFarPoints)];
+    return mpq_class(static_cast<long>(sequence->Next() % static_cast<uint64_t>(bound)) +
+                     bound / 9);
+  }
   return mpq_class(static_cast<long>(sequence->Next() % (shape < 4 ? 6 : 14)) +
                    (shape < 2 ? 4 : 1));
 }
@@ -337,6 +348,7 @@ PointSurvey Survey(const Expr& a, const Expr& b, const Unknowns& unknowns, bool 
   const int points = integers ? 2 * kPoints : kPoints;
   for (int shape = 0; shape < points && !deadline.Passed(); ++shape) {
     TryPoint(a, b, PointOf(unknowns, &sequence, shape), real, &survey);
+    if (IsFarOut(shape)) survey.unsupported = false;
     if (survey.different || survey.unsupported) break;
   }
   return survey;
@@ -433,6 +445,48 @@ std::optional<Decision> CompareAtGenericPoints(const Expr& a, const Expr& b,
   return Equal(Tier::kGeneric);
 }
 
+Expr WithPi(const Expr& e, long value) {
+  if (e->kind == Kind::kConstant && e->text == "pi") return MakeInteger(value);
+  if (e->args.empty()) return e;
+  auto copy = std::make_shared<Node>(*e);
+  for (Expr& arg : copy->args) arg = WithPi(arg, value);
+  return copy;
+}
+
+// A sine or cosine of a rational multiple of pi is algebraic: 0 in its place.
+Expr WithoutAngles(const Expr& e) {
+  if (e->kind == Kind::kCall && (e->text == "sin" || e->text == "cos")) {
+    const ExactResult once = ExactValue(WithPi(e->args[0], 1));
+    const ExactResult twice = ExactValue(WithPi(e->args[0], 2));
+    if (once.status == EvalStatus::kValue && twice.status == EvalStatus::kValue &&
+        twice.value == 2 * once.value)
+      return MakeInteger(0);
+  }
+  if (e->args.empty()) return e;
+  auto copy = std::make_shared<Node>(*e);
+  for (Expr& arg : copy->args) arg = WithoutAngles(arg);
+  return copy;
+}
+
+// Identities of sines, exponentials and powers of numbers: proved where they are identities of
+// rational functions of the exponentials. Says nothing else.
+bool ProvedByExponentials(const Expr& a, const Expr& b) {
+  const auto rational = AsRationalFunctions(a, b);
+  if (!rational) return false;
+  const auto& [left, right] = *rational;
+  // A transcendental constant beside the unknowns would not be independent of their values.
+  if (HasTranscendentalConstant(WithoutAngles(left)) ||
+      HasTranscendentalConstant(WithoutAngles(right)))
+    return false;
+  std::map<std::string, Expr> values;
+  size_t index = 0;
+  for (const auto& [key, unknown] : UnknownsIn(left, right).by_key)
+    values[key] = GenericValue(index++, false, false);
+  if (index > 12) return false;
+  const auto exact = CompareByCalcium(BindAll(left, values), BindAll(right, values));
+  return exact && exact->finding == Finding::kEqual;
+}
+
 // A numeric verdict looks once more with four times the digits, so that a difference of 1e-100
 // shows.
 Decision ConfirmDeeper(const Expr& a, const Expr& b, const Unknowns& unknowns,
@@ -483,6 +537,8 @@ Decision CompareExpressions(const Expr& a, const Expr& b, const Unknowns& unknow
         return Equal(Tier::kGeneric, note);
     }
   }
+  if (!unknowns.opaque_value && !deadline.Passed() && ProvedByExponentials(a, b))
+    return Equal(Tier::kGeneric, note);
   return ConfirmDeeper(a, b, unknowns, {Finding::kNumeric, tier, survey.digits, note});
 }
 
@@ -538,7 +594,7 @@ Decision CompareValues(const Expr& a, const Expr& b, const Deadline& deadline) {
   const bool same_tree = CanonicalText(a) == CanonicalText(b);
   if (same_tree) return Equal(Tier::kIdentity);
   if (HasLimit(a) || HasLimit(b)) {
-    const std::optional<bool> agree = AgreeAsLimits(a, b);
+    const std::optional<bool> agree = AgreeAsLimits(a, b, deadline);
     if (agree && *agree)
       return {Finding::kNumeric, Tier::kBalls, kAnalysisDigits, "by numerical analysis"};
     return Undecided("a limit or an infinite sum");

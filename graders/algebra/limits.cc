@@ -10,8 +10,6 @@
 #include <utility>
 #include <vector>
 
-#include "graders/algebra/decide.h"
-
 namespace assay::algebra {
 namespace {
 
@@ -104,7 +102,8 @@ std::optional<LimitParts> PartsOf(const Expr& limit) {
 
 class Circle {
  public:
-  Circle() : engine_(kCirclePrecision, false) {
+  explicit Circle(const Deadline& deadline)
+      : engine_(kCirclePrecision, false), deadline_(deadline) {
     const Value turn = *engine_.Multiply(*engine_.Rational(mpq_class(2)), *engine_.Pi());
     const Value imaginary = *engine_.Multiply(turn, *engine_.I());
     for (int k = 0; k < kCirclePoints; ++k)
@@ -116,6 +115,7 @@ class Circle {
   std::optional<Value> Mean(const LimitParts& parts, const mpq_class& radius) {
     std::vector<Value> values;
     for (const Value& root : roots_) {
+      if (deadline_.Passed()) return std::nullopt;
       const auto value = ValueAt(parts, root, radius);
       if (!value) return std::nullopt;
       values.push_back(*value);
@@ -170,14 +170,15 @@ class Circle {
   }
 
   BallEngine engine_;
+  const Deadline& deadline_;
   std::vector<Value> roots_;
 };
 
-std::optional<Value> LimitOf(const Expr& limit) {
+std::optional<Value> LimitOf(const Expr& limit, const Deadline& deadline) {
   const auto parts = PartsOf(limit);
   if (!parts || !IsAnalytic(parts->body, parts->variable)) return std::nullopt;
   if (parts->point && !IsConstant(parts->point)) return std::nullopt;
-  Circle circle;
+  Circle circle(deadline);
   const auto wide = circle.Mean(*parts, mpq_class(1, 256));
   if (!wide) return std::nullopt;
   const auto narrow = circle.Mean(*parts, mpq_class(1, 800));
@@ -189,7 +190,8 @@ std::optional<Value> LimitOf(const Expr& limit) {
 
 class Series {
  public:
-  Series() : engine_(kSeriesPrecision, true) {}
+  explicit Series(const Deadline& deadline)
+      : engine_(kSeriesPrecision, true), deadline_(deadline) {}
 
   std::optional<Value> Sum(const Expr& sum) {
     if (!Fill(sum) || !Falls()) return std::nullopt;
@@ -209,6 +211,7 @@ class Series {
     const std::string counter = SymbolKey(*sum->args[0]);
     Value total = *engine_.Rational(mpq_class(0));
     for (int j = 0; j < kSeriesTerms; ++j) {
+      if (deadline_.Passed()) return false;
       const ExactBindings at = {{counter, low.value + j}};
       const auto term = Walker<BallEngine>(engine_, {}, at).Walk(sum->args[3]);
       if (!term || SignOf(*term) == 0) return false;
@@ -261,6 +264,7 @@ class Series {
   }
 
   BallEngine engine_;
+  const Deadline& deadline_;
   std::vector<Value> terms_;
   std::vector<Value> partial_;
 };
@@ -268,9 +272,9 @@ class Series {
 // --- whole expressions ---
 
 // The expression with a fresh symbol for each limit and sum, whose values go to `bindings`.
-Expr WithValues(const Expr& e, Bindings* bindings, bool* failed) {
+Expr WithValues(const Expr& e, const Deadline& deadline, Bindings* bindings, bool* failed) {
   if (IsLimit(*e) || IsInfiniteSum(*e)) {
-    const auto value = IsLimit(*e) ? LimitOf(e) : Series().Sum(e);
+    const auto value = IsLimit(*e) ? LimitOf(e, deadline) : Series(deadline).Sum(e);
     const Expr symbol = MakeSymbol("\x02" + std::to_string(bindings->size()));
     if (!value) *failed = true;
     if (value) bindings->emplace(SymbolKey(*symbol), *value);
@@ -279,15 +283,15 @@ Expr WithValues(const Expr& e, Bindings* bindings, bool* failed) {
   if (e->args.empty()) return e;
   auto copy = std::make_shared<Node>(*e);
   for (Expr& arg : copy->args) {
-    if (!*failed) arg = WithValues(arg, bindings, failed);
+    if (!*failed) arg = WithValues(arg, deadline, bindings, failed);
   }
   return copy;
 }
 
-std::optional<Value> ValueOf(const Expr& e) {
+std::optional<Value> ValueOf(const Expr& e, const Deadline& deadline) {
   Bindings bindings;
   bool failed = false;
-  const Expr plain = WithValues(e, &bindings, &failed);
+  const Expr plain = WithValues(e, deadline, &bindings, &failed);
   if (failed) return std::nullopt;
   BallEngine engine(kCirclePrecision, false);
   return Walker<BallEngine>(engine, bindings, {}).Walk(plain);
@@ -299,9 +303,9 @@ bool HasLimit(const Expr& e) {
   return Any(e, [](const Node& n) { return IsLimit(n) || IsInfiniteSum(n); });
 }
 
-std::optional<bool> AgreeAsLimits(const Expr& a, const Expr& b) {
-  const auto left = ValueOf(a);
-  const auto right = left ? ValueOf(b) : std::nullopt;
+std::optional<bool> AgreeAsLimits(const Expr& a, const Expr& b, const Deadline& deadline) {
+  const auto left = ValueOf(a, deadline);
+  const auto right = left ? ValueOf(b, deadline) : std::nullopt;
   if (!left || !right) return std::nullopt;
   return Near(*left, *right, kAnalysisDigits, kCirclePrecision);
 }

@@ -9,6 +9,7 @@
 
 #include <optional>
 
+#include "graders/algebra/decide.h"
 #include "graders/algebra/engines.h"
 #include "graders/algebra/node.h"
 
@@ -21,7 +22,7 @@ inline constexpr int kAnalysisDigits = 52;
 bool HasLimit(const Expr& e);
 
 // Whether both have values that agree to kAnalysisDigits; nothing where one has none that can be
-// found, or an unknown is left.
-std::optional<bool> AgreeAsLimits(const Expr& a, const Expr& b);
+// found in time, or an unknown is left.
+std::optional<bool> AgreeAsLimits(const Expr& a, const Expr& b, const Deadline& deadline);
 
 }  // namespace assay::algebra

@@ -4,6 +4,7 @@
 #include "graders/algebra/reader.h"
 
 #include <algorithm>
+#include <functional>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -946,6 +947,17 @@ class Parser {
     return Counted(MakeNode(Kind::kSet, std::move(list.items)));
   }
 
+  // "1+n" as "n+1".
+  static std::string WithSortedTerms(const std::string& raw) {
+    if (!Contains(raw, "+") || raw.find_first_of("-*/^_(),=") != std::string::npos) return raw;
+    std::vector<std::string> terms;
+    for (const std::string_view term : Split(raw, '+')) terms.emplace_back(term);
+    std::sort(terms.begin(), terms.end(), std::greater<>());
+    std::string sorted;
+    for (const std::string& term : terms) sorted += (sorted.empty() ? "" : "+") + term;
+    return sorted;
+  }
+
   // The text of an argument that names something: a subscript.
   std::string RawArgument() {
     const auto spelled = [](const Token& token) { return token.text; };
@@ -977,7 +989,7 @@ class Parser {
       if (IsOperator("{")) ++depth;
       if (IsOperator("}") && --depth == 0) {
         ++at_;
-        return raw;
+        return WithSortedTerms(raw);
       }
       if (!raw.empty() && (AllLetters(Now().text) && AllLetters(raw.substr(raw.size() - 1))))
         raw += ' ';
