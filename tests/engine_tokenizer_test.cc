@@ -6,6 +6,7 @@
 #include <random>
 
 #include "harness/text.h"
+#include "inference/engine/nfc.h"
 #include "inference/engine/pre_tokenizer.h"
 #include "inference/engine/tokenizer_json.h"
 #include "tests/engine_vocabulary.h"
@@ -262,6 +263,15 @@ TEST(Tokenizer, ComposesCharactersWhereTheFileSaysSo) {
   ASSERT_OK_AND_ASSIGN(const TokenizerPointer without, Read(plain));
   EXPECT_NE(without->Encode("cafe\u0301", true), without->Encode("caf\u00e9", true));
   EXPECT_EQ(without->Decode(without->Encode("cafe\u0301", true), true), "cafe\u0301");
+}
+
+TEST(Nfc, ComposesWhatUnicode9Knew) {
+  EXPECT_EQ(ToNfc("e\u0301\u0323"), "\u1eb9\u0301");
+  EXPECT_EQ(ToNfc("\u1100\u1161\u11a8 A\u030a \u212b"), "\uac01 \u00c5 \u00c5");
+  // U+07FD came with Unicode 11: by today's tables it would go before U+07F3.
+  EXPECT_EQ(ToNfc("\u07f3\u07fd"), "\u07f3\u07fd");
+  EXPECT_EQ(ToNfc("\u0301\u0323"), "\u0323\u0301");
+  EXPECT_EQ(ToNfc("e\u0301\xff e\u0301\x80"), "\u00e9\xff \u00e9\x80");
 }
 
 // --- added tokens ---

@@ -3,6 +3,7 @@
 
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
+#include <unicode/uniset.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -19,10 +20,20 @@ bool IsSurelyComposed(std::string_view text) {
                      [](char c) { return static_cast<unsigned char>(c) < 0xCC; });
 }
 
+const icu::Normalizer2& Unicode9Nfc() {
+  static const auto* filtered = [] {
+    UErrorCode error = U_ZERO_ERROR;
+    const icu::Normalizer2* nfc = icu::Normalizer2::getNFCInstance(error);
+    auto* known = new icu::UnicodeSet(UNICODE_STRING_SIMPLE("[:age=9.0:]"), error);
+    CHECK(U_SUCCESS(error));
+    known->freeze();
+    return new icu::FilteredNormalizer2(*nfc, *known);
+  }();
+  return *filtered;
+}
+
 void AppendNfc(std::string_view well_formed, std::string* out) {
   UErrorCode error = U_ZERO_ERROR;
-  const icu::Normalizer2* nfc = icu::Normalizer2::getNFCInstance(error);
-  CHECK(U_SUCCESS(error));
   // ICU counts in 32 bits; a newline is a safe place to cut.
   constexpr size_t kMaxStretch = 1 << 30;
   while (!well_formed.empty()) {
@@ -33,8 +44,9 @@ void AppendNfc(std::string_view well_formed, std::string* out) {
       while ((well_formed[length] & 0xC0) == 0x80) --length;
     }
     icu::StringByteSink<std::string> sink(out);
-    nfc->normalizeUTF8(0, icu::StringPiece(well_formed.data(), static_cast<int32_t>(length)), sink,
-                       nullptr, error);
+    Unicode9Nfc().normalizeUTF8(0,
+                                icu::StringPiece(well_formed.data(), static_cast<int32_t>(length)),
+                                sink, nullptr, error);
     CHECK(U_SUCCESS(error));
     well_formed.remove_prefix(length);
   }

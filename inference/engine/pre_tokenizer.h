@@ -3,7 +3,7 @@
 // The three patterns that our models use are recognised by their exact text. RE2 has no look-ahead,
 // so `\s+(?!\S)|\s+` is matched as `\s+`, and a piece of several blanks that neither ends the text
 // nor ends in a line break gives its last one back: the same language (checked against a regular
-// expression engine with look-ahead, tests/compare_tokenizers.py).
+// expression engine with look-ahead, benchmarks/tokenizer_compare.py).
 #pragma once
 
 #include <cstddef>

@@ -3,7 +3,7 @@
 // Supported: models of type BPE over bytes (with or without ignore_merges), the pre-tokenizers of
 // Qwen2, Llama 3 and GPT-2, normalizer NFC or none, added tokens with lstrip and rstrip, post-
 // processors that put tokens before or after a text. Anything else is refused by name.
-// The ids equal those of Hugging Face's `tokenizers` (tests/compare_tokenizers.py).
+// The ids equal those of Hugging Face's `tokenizers` (benchmarks/tokenizer_compare.py).
 #pragma once
 
 #include <memory>
