@@ -315,6 +315,7 @@ TEST(Chat, ATemplateThatLoopsOrRaisesIsAnError) {
     EXPECT_THAT(std::string(rendered.status().message()), testing::StartsWith("r1:1: ")) << source;
   }
   EXPECT_FALSE(R1Chat({}, "{% if %}").ok());
+  EXPECT_FALSE(ChatFormat::Make("", "", nullptr, {}).ok());
   EXPECT_FALSE(R1Chat({}, "\xff").ok());
 }
 

@@ -82,6 +82,9 @@ absl::StatusOr<std::shared_ptr<const ChatFormat>> ChatFormat::Open(
 absl::StatusOr<std::shared_ptr<const ChatFormat>> ChatFormat::Make(
     std::string_view source, std::string_view name, std::shared_ptr<const Tokenizer> tokenizer,
     const ChatOptions& options) {
+  if (tokenizer == nullptr) {
+    return FailedPrecondition("a conversation needs a tokenizer, and there is no tokenizer.json");
+  }
   auto chat = std::shared_ptr<ChatFormat>(new ChatFormat);
   chat->tokenizer_ = std::move(tokenizer);
   chat->options_ = options;

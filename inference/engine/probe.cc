@@ -49,6 +49,10 @@ void DescribeConfig(const Engine& engine, Findings* findings) {
                                 config.kv_heads, config.head_dim, config.ffn, config.vocabulary,
                                 engine.usable, config.tied_embeddings ? "tied" : "own",
                                 DtypeName(config.dtype)));
+  if (!config.unread_fields.empty()) {
+    findings->Add("config", "fields that mean nothing to us: " + Join(config.unread_fields, ", "),
+                  "caution");
+  }
   const std::string rope = config.llama3_rope          ? "Llama 3"
                            : config.yarn_rope          ? "YaRN"
                            : config.linear_rope_factor ? "linear"
