@@ -307,8 +307,9 @@ absl::Status CpuRunner::Step(std::span<const TokenRow> rows, std::span<RowOutput
     CHECK(row.token >= 0 && row.token < config_.vocabulary && row.position < shape_.max_positions);
   }
   const std::vector<Block> blocks = Blocks(rows, prefill);
-  const bool by_blocks = rows_independent_ && weight_bytes_ <= small_model_bytes_ &&
-                         blocks.size() >= static_cast<size_t>(team_.size());
+  // Never shared, even where there is but one block: on a busy machine a thread that waits for
+  // another within every operation loses far more than it gains.
+  const bool by_blocks = rows_independent_ && weight_bytes_ <= small_model_bytes_;
   if (!by_blocks) Reserve(Computed(rows.size(), prefill), &shared_);
   team_.Run([&](int member) {
     Worker& me = *workers_[member];
