@@ -149,8 +149,9 @@ double MeasureBandwidth(int threads) {
   double best = 0;
   for (int round = 0; round < 5; ++round) {
     const auto begin = Clock::now();
-    team.Run([&](int member) {
-      const size_t from = words * member / threads, to = words * (member + 1) / threads;
+    constexpr int kPieces = 64;
+    team.ForEach(kPieces, [&](int, int piece) {
+      const size_t from = words / kPieces * piece, to = from + words / kPieces;
       uint64_t sums[16] = {};
       for (size_t i = from; i + 16 <= to; i += 16) {
         for (int lane = 0; lane < 16; ++lane) sums[lane] += memory[i + lane];
@@ -182,14 +183,11 @@ double MeasureProducts(int threads, NumberFormat format) {
   for (int round = 0; round < 6; ++round) {
     const auto begin = Clock::now();
     constexpr int kTimes = 20;
-    team.Run([&](int member) {
-      for (int i = 0; i < kTimes; ++i) {
-        for (int chunk = team.Take(); chunk < matrix->chunks(); chunk = team.Take()) {
-          workers[member]->Multiply(*matrix, chunk, x.data(), kRows, y.data());
-        }
-        team.Wait();
-      }
-    });
+    for (int i = 0; i < kTimes; ++i) {
+      team.ForEach(matrix->chunks(), [&](int member, int chunk) {
+        workers[member]->Multiply(*matrix, chunk, x.data(), kRows, y.data());
+      });
+    }
     if (round > 0) best = std::max(best, kTimes * 2.0 * kRows * 2048 * 2048 / Seconds(begin));
   }
   return best;

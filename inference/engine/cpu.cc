@@ -1,5 +1,5 @@
-// One step is one Run of the team. Where the weights fit a core's cache, members take blocks of
-// rows through the whole model, each by itself; else they share every operation of all rows.
+// Where the weights fit a core's cache, members of the team take blocks of rows through the whole
+// model, each by itself; else they share every operation of all rows.
 #include "inference/engine/cpu.h"
 
 #include <sys/mman.h>
@@ -45,18 +45,6 @@ struct Worker {
   absl::Status status;
 };
 
-// Who works on a set of rows: the whole team, or one member alone.
-struct Crew {
-  Team* team = nullptr;  // null: alone
-  int taken = 0;
-
-  int Take() { return team != nullptr ? team->Take() : taken++; }
-  void Wait() {
-    taken = 0;
-    if (team != nullptr) team->Wait();
-  }
-};
-
 int ThreadsOf(int wanted) {
   return wanted > 0 ? wanted : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
@@ -98,9 +86,8 @@ class CpuRunner final : public Runner {
  private:
   // One set of rows on its way through the model.
   struct Pass {
-    Crew crew;
-    Worker* me;
-    Scratch* scratch;  // the crew's, shared by its members
+    int member = -1;  // who takes it; -1: the whole team shares each operation
+    Scratch* scratch = nullptr;
     std::span<const TokenRow> rows;
     std::span<RowOutput> outputs;
     bool prefill = false;
@@ -117,16 +104,19 @@ class CpuRunner final : public Runner {
   void Reserve(size_t rows, Scratch* scratch) const;
   int Computed(size_t rows, bool prefill) const;
 
+  // work(worker, piece) for each piece, by whoever takes the pass.
+  template <typename Work>
+  void ForEach(const Pass& pass, int count, const Work& work);
   void Forward(Pass& pass);
   void Multiply(Pass& pass, const PackedMatrix& matrix, const void* x, int rows, float* y);
   void Embed(Pass& pass);
   void AttendAll(Pass& pass, int layer);
-  void StoreRow(Pass& pass, int row, int kv_head, int layer);
-  void AttendRow(Pass& pass, int row, int kv_head, int layer);
+  void StoreRow(const Pass& pass, int row, int kv_head, int layer);
+  void AttendRow(const Pass& pass, Worker& me, int row, int kv_head, int layer);
   void AddAndNorm(Pass& pass, const std::vector<float>& bias, const std::vector<float>& norm);
   void Activate(Pass& pass);
   void Head(Pass& pass);
-  void ReadRow(Pass& pass, int row, const float* logits);
+  void ReadRow(const Pass& pass, Worker& me, int row, const float* logits);
 
   char* Page(int page) const { return pool_ + page_bytes_ * static_cast<size_t>(page); }
   size_t HeadOffset(int layer, int kv_head) const {
@@ -249,13 +239,11 @@ void CpuRunner::Load(const ModelTensors& tensors) {
   for (const Filling& filling : fillings) {
     for (const Tensor* part : filling.parts) ForgetPages(*part);
   }
-  team_.Run([&](int) {
-    for (size_t i = team_.Take(); i < pieces.size(); i = team_.Take()) {
-      Filling& filling = fillings[pieces[i].first];
-      filling.matrix->FillChunk(pieces[i].second);
-      if (filling.left->fetch_sub(1) > 1) continue;
-      for (const Tensor* part : filling.parts) ForgetPages(*part);
-    }
+  team_.ForEach(static_cast<int>(pieces.size()), [&](int, int i) {
+    const auto& [index, chunk] = pieces[i];
+    fillings[index].matrix->FillChunk(chunk);
+    if (fillings[index].left->fetch_sub(1) > 1) return;
+    for (const Tensor* part : fillings[index].parts) ForgetPages(*part);
   });
 }
 
@@ -310,55 +298,57 @@ absl::Status CpuRunner::Step(std::span<const TokenRow> rows, std::span<RowOutput
   // Never shared, even where there is but one block: on a busy machine a thread that waits for
   // another within every operation loses far more than it gains.
   const bool by_blocks = rows_independent_ && weight_bytes_ <= small_model_bytes_;
-  if (!by_blocks) Reserve(Computed(rows.size(), prefill), &shared_);
-  team_.Run([&](int member) {
-    Worker& me = *workers_[member];
-    me.status = absl::OkStatus();
-    if (!by_blocks) {
-      Pass pass{{&team_}, &me, &shared_, rows, outputs, prefill, Computed(rows.size(), prefill)};
-      Forward(pass);
-      return;
-    }
-    for (size_t i = team_.Take(); i < blocks.size(); i = team_.Take()) {
+  for (const auto& worker : workers_) worker->status = absl::OkStatus();
+  if (by_blocks) {
+    team_.ForEach(static_cast<int>(blocks.size()), [&](int member, int i) {
       const auto [begin, count] = blocks[i];
-      Reserve(count, &me.scratch);
-      Pass pass{{},
-                &me,
-                &me.scratch,
+      Pass pass{member,
+                &workers_[member]->scratch,
                 rows.subspan(begin, count),
                 outputs.subspan(begin, count),
                 prefill,
                 static_cast<int>(count)};
+      Reserve(count, pass.scratch);
       Forward(pass);
-    }
-  });
+    });
+  } else {
+    Pass pass{-1, &shared_, rows, outputs, prefill, Computed(rows.size(), prefill)};
+    Reserve(pass.computed, pass.scratch);
+    Forward(pass);
+  }
   for (const auto& worker : workers_) RETURN_IF_ERROR(worker->status);
   return absl::OkStatus();
 }
 
+template <typename Work>
+void CpuRunner::ForEach(const Pass& pass, int count, const Work& work) {
+  if (pass.member < 0) {
+    team_.ForEach(count, [&](int member, int piece) { work(*workers_[member], piece); });
+    return;
+  }
+  for (int piece = 0; piece < count; ++piece) work(*workers_[pass.member], piece);
+}
+
 void CpuRunner::Multiply(Pass& pass, const PackedMatrix& matrix, const void* x, int rows,
                          float* y) {
-  for (int chunk = pass.crew.Take(); chunk < matrix.chunks(); chunk = pass.crew.Take()) {
-    pass.me->matmul.Multiply(matrix, chunk, x, rows, y);
-  }
-  pass.crew.Wait();
+  ForEach(pass, matrix.chunks(),
+          [&](Worker& me, int chunk) { me.matmul.Multiply(matrix, chunk, x, rows, y); });
 }
 
 void CpuRunner::Embed(Pass& pass) {
   const int hidden = config_.hidden;
   const int rows = static_cast<int>(pass.rows.size());
-  for (int row = pass.crew.Take(); row < rows; row = pass.crew.Take()) {
+  ForEach(pass, rows, [&](Worker&, int row) {
     float* x = &pass.scratch->x[static_cast<size_t>(row) * hidden];
     ReadFloats(*embedding_, int64_t{pass.rows[row].token} * hidden, hidden, x);
     kernels_.rms_norm(x, layers_[0].input_norm.data(), static_cast<float>(config_.rms_epsilon),
                       hidden, At(pass.scratch->normed, row, hidden), format_);
-  }
-  pass.crew.Wait();
+  });
 }
 
 // Biases, head norms and rotation of one key-value head and its query heads, in place; then key and
 // value into the cache.
-void CpuRunner::StoreRow(Pass& pass, int row, int kv_head, int layer_index) {
+void CpuRunner::StoreRow(const Pass& pass, int row, int kv_head, int layer_index) {
   const Layer& layer = layers_[layer_index];
   const TokenRow& token = pass.rows[row];
   const int dim = config_.head_dim, group = config_.heads / config_.kv_heads;
@@ -393,7 +383,7 @@ void CpuRunner::StoreRow(Pass& pass, int row, int kv_head, int layer_index) {
   }
 }
 
-void CpuRunner::AttendRow(Pass& pass, int row, int kv_head, int layer) {
+void CpuRunner::AttendRow(const Pass& pass, Worker& me, int row, int kv_head, int layer) {
   const TokenRow& token = pass.rows[row];
   const int group = config_.heads / config_.kv_heads;
   const int first = kv_head * group * config_.head_dim;
@@ -410,7 +400,7 @@ void CpuRunner::AttendRow(Pass& pass, int row, int kv_head, int layer) {
   job.cache = format_;
   const size_t padded =
       static_cast<size_t>(job.positions + kPageSlots - 1) / kPageSlots * kPageSlots;
-  std::vector<float>& scores = pass.me->scores;
+  std::vector<float>& scores = me.scores;
   if (scores.size() < padded * group) scores.resize(padded * group);
   job.scores = scores.data();
   job.out = At(pass.scratch->attended, row, q_width_) + static_cast<size_t>(first) * unit_;
@@ -421,16 +411,14 @@ void CpuRunner::AttendRow(Pass& pass, int row, int kv_head, int layer) {
 void CpuRunner::AttendAll(Pass& pass, int layer) {
   const int heads = config_.kv_heads;
   const int pieces = static_cast<int>(pass.rows.size()) * heads;
-  for (int i = pass.crew.Take(); i < pieces; i = pass.crew.Take()) {
+  // A decoded row sees no other row's keys of this step; a prompt's rows do.
+  ForEach(pass, pieces, [&](Worker& me, int i) {
     StoreRow(pass, i / heads, i % heads, layer);
-    if (!pass.prefill) AttendRow(pass, i / heads, i % heads, layer);
-  }
-  pass.crew.Wait();
+    if (!pass.prefill) AttendRow(pass, me, i / heads, i % heads, layer);
+  });
   if (!pass.prefill) return;
-  for (int i = pass.crew.Take(); i < pieces; i = pass.crew.Take()) {
-    AttendRow(pass, i / heads, i % heads, layer);
-  }
-  pass.crew.Wait();
+  ForEach(pass, pieces,
+          [&](Worker& me, int i) { AttendRow(pass, me, i / heads, i % heads, layer); });
 }
 
 // x += projected (+ bias), and its norm for what comes next.
@@ -438,25 +426,23 @@ void CpuRunner::AddAndNorm(Pass& pass, const std::vector<float>& bias,
                            const std::vector<float>& norm) {
   const int hidden = config_.hidden;
   const int rows = static_cast<int>(pass.rows.size());
-  for (int row = pass.crew.Take(); row < rows; row = pass.crew.Take()) {
+  ForEach(pass, rows, [&](Worker&, int row) {
     const size_t at = static_cast<size_t>(row) * hidden;
     float* x = &pass.scratch->x[at];
     kernels_.add(x, &pass.scratch->projected[at], hidden);
     if (!bias.empty()) kernels_.add(x, bias.data(), hidden);
     kernels_.rms_norm(x, norm.data(), static_cast<float>(config_.rms_epsilon), hidden,
                       At(pass.scratch->normed, row, hidden), format_);
-  }
-  pass.crew.Wait();
+  });
 }
 
 void CpuRunner::Activate(Pass& pass) {
   const int rows = static_cast<int>(pass.rows.size());
-  for (int row = pass.crew.Take(); row < rows; row = pass.crew.Take()) {
+  ForEach(pass, rows, [&](Worker&, int row) {
     const float* gate = &pass.scratch->gate_up[static_cast<size_t>(row) * 2 * config_.ffn];
     kernels_.silu_times(gate, gate + config_.ffn, config_.ffn,
                         At(pass.scratch->activated, row, config_.ffn), format_);
-  }
-  pass.crew.Wait();
+  });
 }
 
 void CpuRunner::Forward(Pass& pass) {
@@ -478,13 +464,13 @@ void CpuRunner::Forward(Pass& pass) {
   Head(pass);
 }
 
-void CpuRunner::ReadRow(Pass& pass, int row, const float* logits) {
+void CpuRunner::ReadRow(const Pass& pass, Worker& me, int row, const float* logits) {
   const absl::Status status = ReadLogits({logits, static_cast<size_t>(config_.vocabulary)},
-                                         pass.rows[row], &pass.me->sampler, &pass.outputs[row]);
-  if (!status.ok()) pass.me->status = status;
+                                         pass.rows[row], &me.sampler, &pass.outputs[row]);
+  if (!status.ok()) me.status = status;
 }
 
-// Logits only of the rows that want them, some rows at a time. Every member finds the same rows.
+// Logits only of the rows that want them, some rows at a time.
 void CpuRunner::Head(Pass& pass) {
   std::vector<int> wanted;
   for (size_t i = 0; i < pass.rows.size(); ++i) {
@@ -493,28 +479,23 @@ void CpuRunner::Head(Pass& pass) {
       wanted.push_back(static_cast<int>(i));
     }
   }
+  Scratch& scratch = *pass.scratch;
   const size_t width = static_cast<size_t>(config_.hidden) * unit_;
   for (size_t begin = 0; begin < wanted.size(); begin += kLogitRows) {
     const int count = static_cast<int>(std::min<size_t>(kLogitRows, wanted.size() - begin));
     const int computed = rows_independent_ ? count : kLogitRows;
-    if (pass.crew.Take() == 0) {
-      const auto padded = static_cast<size_t>(PaddedRows(computed));
-      Scratch& scratch = *pass.scratch;
-      if (scratch.gathered.size() < padded * width) scratch.gathered.resize(padded * width);
-      const size_t floats = padded * config_.vocabulary;
-      if (scratch.logits.size() < floats) scratch.logits.resize(floats);
-      for (int i = 0; i < count; ++i) {
-        std::memcpy(&scratch.gathered[i * width], &scratch.normed[wanted[begin + i] * width],
-                    width);
-      }
+    const auto padded = static_cast<size_t>(PaddedRows(computed));
+    if (scratch.gathered.size() < padded * width) scratch.gathered.resize(padded * width);
+    const size_t floats = padded * config_.vocabulary;
+    if (scratch.logits.size() < floats) scratch.logits.resize(floats);
+    for (int i = 0; i < count; ++i) {
+      std::memcpy(&scratch.gathered[i * width], &scratch.normed[wanted[begin + i] * width], width);
     }
-    pass.crew.Wait();
-    Multiply(pass, *head_, pass.scratch->gathered.data(), computed, pass.scratch->logits.data());
-    for (int i = pass.crew.Take(); i < count; i = pass.crew.Take()) {
-      ReadRow(pass, wanted[begin + i],
-              &pass.scratch->logits[static_cast<size_t>(i) * config_.vocabulary]);
-    }
-    pass.crew.Wait();
+    Multiply(pass, *head_, scratch.gathered.data(), computed, scratch.logits.data());
+    ForEach(pass, count, [&](Worker& me, int i) {
+      ReadRow(pass, me, wanted[begin + i],
+              &scratch.logits[static_cast<size_t>(i) * config_.vocabulary]);
+    });
   }
 }
 

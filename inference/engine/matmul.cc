@@ -179,10 +179,11 @@ void PackedMatrix::FillChunk(int chunk) {
   bool as_floats = dtype == Dtype::kF16;
   for (const Tensor* part : parts_) as_floats |= part->dtype != dtype;
   const size_t row_bytes = static_cast<size_t>(in_) * (as_floats ? 4 : DtypeBytes(dtype));
-  // Aligned, whatever the file is, and contiguous.
+  // Contiguous where it spans parts, and in a format that the library reads.
   thread_local std::vector<uint32_t> gathered;
   gathered.resize((row_bytes * count + 3) / 4);
   auto* to = reinterpret_cast<char*>(gathered.data());
+  const char* source = to;
   int first = 0;  // of the present part
   for (const Tensor* part : parts_) {
     const int rows = static_cast<int>(part->shape[0]);
@@ -190,6 +191,8 @@ void PackedMatrix::FillChunk(int chunk) {
     if (from < end && as_floats) {
       ReadFloats(*part, int64_t{from - first} * in_, int64_t{end - from} * in_,
                  reinterpret_cast<float*>(to + row_bytes * (from - begin)));
+    } else if (end - from == count) {
+      source = part->bytes.data() + row_bytes * (from - first);
     } else if (from < end) {
       std::memcpy(to + row_bytes * (from - begin), part->bytes.data() + row_bytes * (from - first),
                   row_bytes * (end - from));
@@ -199,7 +202,7 @@ void PackedMatrix::FillChunk(int chunk) {
   const memory::data_type type = as_floats ? memory::data_type::f32 : TypeOf(dtype);
   const memory::desc plain({in_, count}, type, memory::dims{1, in_});
   dnnl::stream stream(CpuEngine());
-  memory input(plain, CpuEngine(), to);
+  memory input(plain, CpuEngine(), const_cast<char*>(source));
   memory output(shape.packed, CpuEngine(), packed_ + shape_->packed.get_size() * chunk);
   dnnl::reorder(input, output).execute(stream, input, output);
   stream.wait();

@@ -1,4 +1,4 @@
-// A fixed set of threads that work on one step together.
+// A fixed set of threads that share series of small pieces of work.
 #pragma once
 
 #include <atomic>
@@ -9,8 +9,9 @@
 
 namespace assay {
 
-// The caller's thread is member 0. Between Runs the others sleep; within one, Wait joins all of
-// them. Spins for some microseconds before it sleeps, since steps are short.
+// The caller's thread is member 0 and works too. Nobody is waited for who has not begun a piece:
+// on a busy machine the caller does alone what the others do not come to. The others spin for some
+// microseconds after a series before they sleep, since the next one is near.
 class Team {
  public:
   explicit Team(int threads);
@@ -19,23 +20,20 @@ class Team {
   Team& operator=(const Team&) = delete;
 
   int size() const { return static_cast<int>(threads_.size()) + 1; }
-  // `work(member)` on every member; returns when all have returned. Not re-entrant.
-  void Run(const std::function<void(int member)>& work);
-
-  // Within a Run, by every member: returns when all have come here. Before anyone goes on,
-  // the shared counter is 0 again.
-  void Wait();
-  // The next of a series of pieces of work that members share between two Waits: 0, 1, 2, ...
-  int Take() { return next_.fetch_add(1, std::memory_order_relaxed); }
+  // work(member, piece) once for each piece in [0, count), each on any member, in any order;
+  // returns when all have returned. What was written before is seen by every piece, and what pieces
+  // wrote is seen after. Not re-entrant; one thread calls.
+  void ForEach(int count, const std::function<void(int member, int piece)>& work);
 
  private:
   void Loop(int member);
+  bool DoOne(int member);
 
-  std::atomic<const std::function<void(int)>*> work_{nullptr};
-  std::atomic<uint32_t> started_{0};  // Runs begun
-  std::atomic<uint32_t> arrived_{0};  // at the present Wait
-  std::atomic<uint32_t> passed_{0};   // Waits completed
-  std::atomic<int> next_{0};
+  // The series' number in the upper half, pieces not yet begun in the lower.
+  std::atomic<uint64_t> pieces_{0};
+  std::atomic<const std::function<void(int, int)>*> work_{nullptr};  // of the present series
+  std::atomic<uint32_t> series_{0};                                  // begun so far
+  std::atomic<uint32_t> done_{0};                                    // pieces of the present series
   std::atomic<bool> stopping_{false};
   std::vector<std::jthread> threads_;
 };

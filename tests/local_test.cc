@@ -1,0 +1,422 @@
+// The backend `local`: that a sample hangs on (checkpoint, sampling, seed, problem, index) alone,
+// what it says of bad input, and that a killed run resumes to the same samples.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <random>
+#include <set>
+#include <thread>
+
+#include "absl/strings/str_format.h"
+#include "harness/keys.h"
+#include "harness/registry.h"
+#include "harness/text.h"
+#include "tests/engine_models.h"
+#include "tests/testing.h"
+
+namespace assay {
+namespace {
+
+using testing::HasSubstr;
+using testing_support::BinaryPath;
+using testing_support::ProgramEnd;
+using testing_support::RunAssay;
+using testing_support::SourcePath;
+using testing_support::TemporaryDirectory;
+using testing_support::WriteWholeFile;
+
+std::string Model() { return SourcePath("tests/data/tiny_llama"); }
+
+CompletionRequest MakeRequest(int problem, std::vector<int> indices) {
+  CompletionRequest request;
+  request.task = "test";
+  request.problem_id = "p" + std::to_string(problem);
+  std::string question = absl::StrFormat("Question %d:", problem);
+  for (int i = 0; i < problem * 5; ++i) question += " and the number";
+  request.prompt.messages = {{"user", question}};
+  request.sampling.temperature = 0.8;
+  request.sampling.top_p = 0.95;
+  request.sampling.max_tokens = 20 + 15 * (problem % 4);
+  request.sampling.seed = 11;
+  for (const int index : indices) {
+    request.draws.push_back({index, SampleSeed(11, "test", request.problem_id, index)});
+  }
+  return request;
+}
+
+std::vector<int> Indices(int count) {
+  std::vector<int> indices(count);
+  for (int i = 0; i < count; ++i) indices[i] = i;
+  return indices;
+}
+
+std::vector<CompletionRequest> MakeRequests(int problems, int samples) {
+  std::vector<CompletionRequest> requests;
+  for (int i = 0; i < problems; ++i) requests.push_back(MakeRequest(i, Indices(samples)));
+  return requests;
+}
+
+using SampleId = std::pair<std::string, int>;
+struct Landed {
+  std::map<SampleId, Completion> completions;
+  std::map<SampleId, std::string> failures;
+  absl::Status status;
+
+  std::map<SampleId, std::string> texts() const {
+    std::map<SampleId, std::string> texts;
+    for (const auto& [id, completion] : completions) texts[id] = completion.raw;
+    return texts;
+  }
+};
+
+absl::StatusOr<std::unique_ptr<CompletionSource>> Open(Json options,
+                                                       const std::string& model = Model()) {
+  const absl::StatusOr<const Backend*> backend = FindBackend("local");
+  EXPECT_OK(backend);
+  BackendConfig config;
+  config.model = model;
+  config.options = std::move(options);
+  EXPECT_TRUE((*backend)->claims(config));
+  return (*backend)->open(config);
+}
+
+// Stops once `most` samples have landed.
+Landed Complete(CompletionSource& source, std::vector<CompletionRequest> requests,
+                size_t most = SIZE_MAX) {
+  BackendCounters counters;
+  Landed landed;
+  size_t next = 0;
+  CompletionFlow flow;
+  flow.counters = &counters;
+  flow.stopping = [&] { return landed.completions.size() >= most; };
+  flow.next = [&]() -> std::optional<CompletionRequest> {
+    if (next == requests.size()) return std::nullopt;
+    return requests[next++];
+  };
+  flow.done = [&](const CompletionRequest& request, const Draw& draw,
+                  absl::StatusOr<Completion> completion) {
+    const SampleId id(request.problem_id, draw.index);
+    EXPECT_EQ(landed.completions.count(id) + landed.failures.count(id), 0u) << "done twice";
+    if (completion.ok()) {
+      EXPECT_EQ(completion->seed, draw.seed);
+      landed.completions[id] = *std::move(completion);
+    } else {
+      landed.failures[id] = std::string(completion.status().message());
+    }
+  };
+  landed.status = source.Run(flow);
+  return landed;
+}
+
+Landed CompleteWith(Json options, std::vector<CompletionRequest> requests) {
+  auto source = Open(std::move(options));
+  EXPECT_OK(source);
+  Landed landed = Complete(**source, std::move(requests));
+  EXPECT_OK(landed.status);
+  return landed;
+}
+
+// --- a sample is itself, whatever runs beside it ---
+
+TEST(LocalExact, OrderBatchThreadsAndChunksChangeNothing) {
+  std::vector<CompletionRequest> requests = MakeRequests(6, 8);
+  const std::map<SampleId, std::string> expected = CompleteWith({}, requests).texts();
+  ASSERT_EQ(expected.size(), 48u);
+  std::mt19937 random(3);
+  const std::vector<Json> settings = {
+      Json::MakeObject({{"batch", 1}, {"threads", 1}}),
+      Json::MakeObject({{"batch", 5}, {"threads", 2}, {"prefill_chunk", 7}}),
+      Json::MakeObject({{"batch", 64}, {"threads", 1}, {"prefill_chunk", 1}}),
+      Json::MakeObject({{"batch", 17}, {"threads", 3}}),
+  };
+  for (const Json& options : settings) {
+    std::shuffle(requests.begin(), requests.end(), random);
+    for (CompletionRequest& request : requests)
+      std::shuffle(request.draws.begin(), request.draws.end(), random);
+    EXPECT_EQ(CompleteWith(options, requests).texts(), expected) << options.Dump();
+  }
+}
+
+TEST(LocalExact, OneOfSixtyFourIsTheOneDrawnAlone) {
+  const Landed all = CompleteWith({}, MakeRequests(2, 64));
+  ASSERT_EQ(all.completions.size(), 128u);
+  std::set<std::string> distinct;
+  for (const auto& [id, text] : all.texts()) distinct.insert(text);
+  EXPECT_GT(distinct.size(), 120u) << "samples must differ from each other";
+  for (const int index : {0, 31, 63}) {
+    const Landed one = CompleteWith({}, {MakeRequest(1, {index})});
+    EXPECT_EQ(one.completions.begin()->second.raw, all.completions.at({"p1", index}).raw);
+  }
+}
+
+TEST(LocalExact, SwappingChangesNothing) {
+  const std::vector<CompletionRequest> requests = MakeRequests(6, 8);
+  const std::map<SampleId, std::string> expected = CompleteWith({}, requests).texts();
+  // 16 KiB a page: six pages, and each sample wants two or three.
+  const Json tight = Json::MakeObject({{"kv_memory", "0.1MB"}, {"context", 200}});
+  EXPECT_EQ(CompleteWith(tight, requests).texts(), expected);
+}
+
+TEST(LocalExact, StoppingAndAskingForTheRestChangesNothing) {
+  const std::vector<CompletionRequest> requests = MakeRequests(5, 10);
+  const std::map<SampleId, std::string> expected = CompleteWith({}, requests).texts();
+  std::map<SampleId, std::string> found;
+  for (int round = 0; found.size() < expected.size(); ++round) {
+    ASSERT_LT(round, 60);
+    std::vector<CompletionRequest> rest;
+    for (CompletionRequest request : requests) {
+      std::erase_if(request.draws, [&](const Draw& draw) {
+        return found.contains({request.problem_id, draw.index});
+      });
+      if (!request.draws.empty()) rest.push_back(request);
+    }
+    auto source = Open(Json::MakeObject({{"batch", 3 + round}}));
+    ASSERT_OK(source);
+    for (const auto& [id, text] : Complete(**source, rest, 7).texts()) found[id] = text;
+  }
+  EXPECT_EQ(found, expected);
+}
+
+TEST(LocalExact, SeedTaskAndProblemEachChangeTheSample) {
+  const CompletionRequest request = MakeRequest(1, {0});
+  CompletionRequest seed = request, task = request, problem = request;
+  seed.sampling.seed = 12;
+  task.task = "other";
+  problem.problem_id = "q";
+  std::set<std::string> texts;
+  for (const CompletionRequest& one : {request, seed, task, problem}) {
+    texts.insert(CompleteWith({}, {one}).completions.begin()->second.raw);
+  }
+  EXPECT_EQ(texts.size(), 4u);
+}
+
+TEST(LocalExact, TheReproductionKeyNamesWhatCounts) {
+  const auto key = [](Json options, const std::string& model) {
+    auto source = Open(std::move(options), model);
+    EXPECT_OK(source);
+    const BackendIdentity identity = (*source)->identity();
+    EXPECT_EQ(identity.model_hash.size(), 64u);
+    EXPECT_EQ(identity.endpoint, "local:" + *identity.options.FindString("reproduction_key"));
+    return *identity.options.FindString("reproduction_key");
+  };
+  const std::string plain = key({}, Model());
+  EXPECT_EQ(key(Json::MakeObject({{"batch", 3}, {"threads", 1}, {"kv_memory", "1MB"}}), Model()),
+            plain);
+  EXPECT_NE(key(Json::MakeObject({{"device", "reference"}}), Model()), plain);
+  EXPECT_NE(key(Json::MakeObject({{"think", "always"}}), Model()), plain);
+  EXPECT_NE(key({}, SourcePath("tests/data/tiny_qwen3")), plain);
+}
+
+// --- what a completion holds ---
+
+TEST(Local, CountsItsTokensAndSaysHowItEnded) {
+  const Landed landed = CompleteWith({}, MakeRequests(4, 4));
+  int lengths = 0;
+  for (const auto& [id, completion] : landed.completions) {
+    EXPECT_EQ(completion.tokens.source, TokenSource::kMeasured);
+    EXPECT_GT(completion.tokens.prompt, 5);
+    const int64_t tokens = completion.tokens.reasoning + completion.tokens.answer;
+    const int most = 20 + 15 * ((id.first[1] - '0') % 4);
+    EXPECT_LE(tokens, most);
+    if (completion.finish == FinishReason::kLength) {
+      EXPECT_EQ(tokens, most);
+      ++lengths;
+    }
+    EXPECT_EQ(completion.served_model, "tiny_llama");
+  }
+  EXPECT_GT(lengths, 0);
+}
+
+TEST(Local, AStopStringEndsTheTextBeforeIt) {
+  CompletionRequest request = MakeRequest(2, {0});
+  request.sampling.max_tokens = 60;
+  auto source = Open({});
+  ASSERT_OK(source);
+  const Completion whole = Complete(**source, {request}).completions.begin()->second;
+  ASSERT_GT(whole.raw.size(), 40u);
+  int tried = 0;
+  // Any one to three letters, wherever token borders fall; a random model writes much that is no
+  // text, and what became U+FFFD cannot be a stop string.
+  for (size_t at = 0; at + 3 < whole.raw.size(); ++at) {
+    const std::string stop = whole.raw.substr(at, 1 + at % 3);
+    if (std::any_of(stop.begin(), stop.end(), [](char c) { return c < 'A' || c > 'z'; })) continue;
+    CompletionRequest stopped = request;
+    stopped.sampling.stop = {"\x01never", stop};
+    const Completion cut = Complete(**source, {stopped}).completions.begin()->second;
+    EXPECT_EQ(cut.raw, whole.raw.substr(0, whole.raw.find(stop))) << stop;
+    EXPECT_EQ(cut.finish, FinishReason::kStop);
+    ++tried;
+  }
+  EXPECT_GT(tried, 5);
+}
+
+TEST(Local, AnOpenThinkBlockIsReasoning) {
+  const Landed landed = CompleteWith(Json::MakeObject({{"think", "always"}}), MakeRequests(1, 2));
+  for (const auto& [id, completion] : landed.completions) {
+    EXPECT_TRUE(completion.unclosed_reasoning);  // a random model closes nothing
+    EXPECT_EQ(completion.answer, "");
+    EXPECT_EQ(completion.tokens.answer, 0);
+    EXPECT_TRUE(completion.truncated());
+  }
+}
+
+// --- bad input ---
+
+TEST(LocalBadInput, OptionsAreRefusedByName) {
+  const std::vector<std::pair<Json, std::string>> cases = {
+      {Json::MakeObject({{"device", "cuda"}}), "device: 'cuda' is not there yet"},
+      {Json::MakeObject({{"device", "tpu"}}),
+       "device: expected auto, cpu or reference, found \"tpu\""},
+      {Json::MakeObject({{"thread", 2}}), "knows no 'thread'; did you mean 'threads'?"},
+      {Json::MakeObject({{"threads", -1}}), "threads: expected a number from 0 to 1024, found -1"},
+      {Json::MakeObject({{"batch", "x"}}), "batch: expected a number"},
+      {Json::MakeObject({{"think", "maybe"}}), "think: expected auto, always or never"},
+      {Json::MakeObject({{"dtype", "int8"}}), "dtype: expected auto, bf16 or f32"},
+      {Json::MakeObject({{"kv_memory", "lots"}}), "kv_memory: expected a size such as 4GB"},
+      {Json::MakeObject({{"kv_memory", "900000GB"}}), "kv_memory: 900000.00 GB is asked for"},
+      {Json::MakeObject({{"kv_memory", "0.02MB"}}),
+       "needs 0.00 GB of key-value cache, and --model-args: kv_memory"},
+      {Json::MakeObject({{"context", 100000}}), "context: 100000 positions are asked for"},
+      {Json::MakeObject({{"chat_template_kwargs", 3}}), "chat_template_kwargs: expected an object"},
+  };
+  for (const auto& [options, message] : cases) {
+    EXPECT_THAT(std::string(Open(options).status().message()), HasSubstr(message))
+        << options.Dump();
+  }
+}
+
+TEST(LocalBadInput, SamplingIsRefusedByName) {
+  auto source = Open({});
+  ASSERT_OK(source);
+  const auto refused = [&](const std::function<void(Sampling*)>& change) {
+    CompletionRequest request = MakeRequest(0, {0});
+    change(&request.sampling);
+    const Landed landed = Complete(**source, {request});
+    EXPECT_TRUE(landed.completions.empty());
+    return std::string(landed.status.message());
+  };
+  EXPECT_THAT(refused([](Sampling* s) { s->max_tokens = 4096; }),
+              HasSubstr("task test: sampling field 'max_tokens': 4096 tokens are asked for, and"));
+  EXPECT_THAT(refused([](Sampling* s) { s->max_tokens = 4096; }),
+              HasSubstr("config.json: field 'max_position_embeddings'"));
+  EXPECT_THAT(refused([](Sampling* s) { s->top_p = 0; }),
+              HasSubstr("'top_p': expected above 0 and at most 1, found 0"));
+  EXPECT_THAT(refused([](Sampling* s) { s->temperature = -1; }), HasSubstr("'temperature'"));
+  EXPECT_THAT(refused([](Sampling* s) { s->min_p = 2; }), HasSubstr("'min_p'"));
+  EXPECT_THAT(refused([](Sampling* s) { s->top_k = -2; }), HasSubstr("'top_k'"));
+  EXPECT_THAT(refused([](Sampling* s) { s->repetition_penalty = 0; }),
+              HasSubstr("'repetition_penalty'"));
+  EXPECT_THAT(
+      refused([](Sampling* s) {
+        s->extra = Json::MakeObject({{"ignore_eo", true}});
+      }),
+      HasSubstr("'ignore_eo': the embedded engine does not know it; did you mean 'ignore_eos'?"));
+}
+
+TEST(LocalBadInput, APromptThatIsTooLongFailsAlone) {
+  CompletionRequest longest = MakeRequest(1, {0, 1});
+  longest.problem_id = "long";
+  for (int i = 0; i < 600; ++i) longest.prompt.messages[0].text += " number";
+  const Landed landed = CompleteWith({}, {MakeRequest(0, {0}), longest, MakeRequest(2, {0})});
+  EXPECT_EQ(landed.completions.size(), 2u);
+  ASSERT_EQ(landed.failures.size(), 2u);
+  EXPECT_THAT(landed.failures.begin()->second,
+              HasSubstr("task test, problem 'long': the prompt has"));
+  EXPECT_THAT(landed.failures.begin()->second, HasSubstr("leaves a sequence 512 positions"));
+}
+
+TEST(LocalBadInput, ADirectoryWithoutATokenizerIsRefused) {
+  const TemporaryDirectory directory;
+  testing_support::WriteBf16Copy("tiny_llama", directory.Path());
+  ASSERT_OK(Open({}, directory.Path()));
+  std::filesystem::remove(directory.Path("tokenizer.json"));
+  EXPECT_THAT(std::string(Open({}, directory.Path()).status().message()),
+              HasSubstr("tokenizer.json"));
+}
+
+// --- the program ---
+
+TEST(LocalProgram, DoctorDescribesACheckpoint) {
+  const TemporaryDirectory directory;
+  const ProgramEnd end = RunAssay({"doctor", "--model", Model(), "--db", directory.Path("a.db")});
+  EXPECT_EQ(end.status, 0) << end.out << end.err;
+  for (const char* said : {"llama, 2 layers", "rope       Llama 3", "<|eot_id|>",
+                           "first 20:", "last 20:", "tokens/s alone", "reproduction key",
+                           "template", "key-value cache of"}) {
+    EXPECT_THAT(end.out, HasSubstr(said));
+  }
+  const ProgramEnd refused = RunAssay({"doctor", "--model", Model(), "--model-args", "device=cuda",
+                                       "--db", directory.Path("a.db")});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_THAT(refused.out, HasSubstr("device: 'cuda' is not there yet"));
+}
+
+// `assay` in a process of its own, killed after `milliseconds`; whether the kill came in time.
+bool RunAndKill(const std::vector<std::string>& words, int milliseconds) {
+  const pid_t child = fork();
+  if (child == 0) {
+    const int nowhere = open("/dev/null", O_WRONLY);
+    dup2(nowhere, 1);
+    dup2(nowhere, 2);
+    std::string program = BinaryPath("bin/assay");
+    std::vector<char*> arguments = {program.data()};
+    std::vector<std::string> copies = words;
+    for (std::string& word : copies) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    execv(program.c_str(), arguments.data());
+    _exit(127);
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(milliseconds));
+  kill(child, SIGKILL);
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFSIGNALED(status);
+}
+
+// What was stored of a run, by problem and index.
+std::map<std::string, std::string> Exported(const std::string& database, const std::string& file) {
+  const ProgramEnd end = RunAssay({"export", "last", "--db", database, "--output", file});
+  EXPECT_EQ(end.status, 0) << end.err;
+  std::map<std::string, std::string> samples;
+  for (const Json& row : testing_support::ReadJsonLinesFile(file)) {
+    const std::string id = *row.FindString("problem_id") + "/" + row.Find("index")->ToText();
+    EXPECT_TRUE(samples.emplace(id, *row.FindString("raw")).second);
+  }
+  return samples;
+}
+
+TEST(LocalProgram, AKilledRunResumesToTheSameSamples) {
+  const TemporaryDirectory directory;
+  const auto words = [&](const std::string& database) {
+    return std::vector<std::string>{
+        "run", "--model",      Model(),        "--tasks",        "basics_numbers", "--samples",
+        "8",   "--max-tokens", "48",           "--db",           database,         "--limit",
+        "60",  "--quiet",      "--gen-kwargs", "temperature=0.9"};
+  };
+  const std::string whole = directory.Path("whole.db"), killed = directory.Path("killed.db");
+  EXPECT_EQ(RunAssay(words(whole)).status, 0);
+  const std::map<std::string, std::string> expected =
+      Exported(whole, directory.Path("whole.jsonl"));
+  ASSERT_EQ(expected.size(), 480u);
+  int kills = RunAndKill(words(killed), 150) ? 1 : 0;
+  for (int round = 0; round < 4 && std::filesystem::exists(killed); ++round) {
+    kills += RunAndKill({"resume", "--db", killed, "--quiet"}, 100 + 60 * round) ? 1 : 0;
+  }
+  EXPECT_GE(kills, 1) << "nothing was killed: the test tests nothing";
+  const std::vector<std::string> rest =
+      std::filesystem::exists(killed) &&
+              RunAssay({"show", "last", "--db", killed, "--allow-partial"}).status == 0
+          ? std::vector<std::string>{"resume", "--db", killed, "--quiet"}
+          : words(killed);
+  const ProgramEnd end = RunAssay(rest);
+  EXPECT_EQ(end.status, 0) << end.err;
+  EXPECT_EQ(Exported(killed, directory.Path("killed.jsonl")), expected);
+}
+
+}  // namespace
+}  // namespace assay
