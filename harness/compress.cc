@@ -344,4 +344,24 @@ absl::StatusOr<std::string> ReadAll(ByteSource& source) {
   }
 }
 
+absl::StatusOr<std::string> InflateZlib(std::string_view bytes, size_t max_bytes) {
+  z_stream stream = {};
+  if (inflateInit(&stream) != Z_OK) return Internal("zlib: cannot begin");
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  stream.avail_in = static_cast<uInt>(bytes.size());
+  std::string text;
+  std::string buffer(kInputBytes, '\0');
+  int state = Z_OK;
+  while (state == Z_OK && text.size() <= max_bytes) {
+    stream.next_out = reinterpret_cast<Bytef*>(buffer.data());
+    stream.avail_out = static_cast<uInt>(buffer.size());
+    state = inflate(&stream, Z_NO_FLUSH);
+    text.append(buffer.data(), buffer.size() - stream.avail_out);
+  }
+  inflateEnd(&stream);
+  if (text.size() > max_bytes) return ResourceExhausted("zlib: more than %d bytes", max_bytes);
+  if (state != Z_STREAM_END) return absl::DataLossError("zlib: no whole stream");
+  return text;
+}
+
 }  // namespace assay

@@ -46,6 +46,10 @@ class Decompressor {
   std::unique_ptr<State> state_;
 };
 
+// A zlib stream (RFC 1950), whole. DataLoss where it is none or breaks off; ResourceExhausted where
+// it holds more than `max_bytes`.
+absl::StatusOr<std::string> InflateZlib(std::string_view bytes, size_t max_bytes);
+
 // Bytes that come one after the other. Not thread-safe.
 class ByteSource {
  public:

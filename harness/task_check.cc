@@ -118,6 +118,7 @@ class Checker {
     }
     LookForRepeat(asked, plain);
     LookAtChoices(asked);
+    LookForChecker(asked, text);
     if (asked.problem.choices.empty() && asked.problem.reference.size() >= kLeakBytes &&
         Contains(plain.prompt.messages.back().text, asked.problem.reference)) {
       Note(asked, false,
@@ -136,6 +137,26 @@ class Checker {
     Note(asked, !same,
          absl::StrFormat("the same prompt as line %d%s", line,
                          same ? "" : ", with another reference"));
+  }
+
+  // A code problem with several right outputs, compared with one of them, fails right programs.
+  void LookForChecker(const AskedProblem& asked, std::string_view prompt) {
+    if (task_.grader != "code") return;
+    const Json& row = asked.problem.row;
+    const Json* checker = row.Find("checker");
+    if (checker != nullptr && checker->FindString("type").value_or("") == "program") return;
+    if (row.FindString("kind").value_or("stdin") != "stdin") return;
+    const std::string lower = ToLowerAscii(prompt);
+    const bool said = row.FindBool("several_answers").value_or(false);
+    for (const std::string_view words :
+         {"any of them", "multiple answers", "multiple solutions", "any such", "any valid",
+          "several answers", "any order", "multiple possible", "any one of"}) {
+      if (!said && !Contains(lower, words)) continue;
+      Note(asked, said,
+           absl::StrFormat("several outputs are right%s, and there is no checker program",
+                           said ? "" : absl::StrFormat(" ('%s')", words)));
+      return;
+    }
   }
 
   void LookAtChoices(const AskedProblem& asked) {

@@ -125,6 +125,18 @@ std::string DescribeVerdict(const Verdict& verdict, const Terminal& terminal) {
   return text;
 }
 
+// The failed test of a code verdict: what went in, what was wanted, what came out.
+std::string DescribeFailedTest(const Verdict& verdict) {
+  const Json* failed = verdict.detail.Find("failed");
+  if (failed == nullptr || !failed->is_object()) return "";
+  std::string text;
+  for (const char* name : {"input", "expected", "got", "stderr"}) {
+    const std::optional<std::string> part = failed->FindString(name);
+    if (part && !part->empty()) text += std::string(name) + "\n" + Indented(SafeLines(*part));
+  }
+  return text;
+}
+
 std::string DescribeCompletion(const Completion& completion) {
   const TokenCounts& tokens = completion.tokens;
   std::string text =
@@ -219,6 +231,7 @@ std::string DescribeSample(const SampleView& view, const TaskManifest& task, Rea
                     Line("reference", "'" + Printable(view.problem.reference) + "'");
   out += Line("verdict", view.stored.graded ? DescribeVerdict(sample.verdict, terminal)
                                             : "not graded yet: assay grade");
+  if (view.stored.graded) out += DescribeFailedTest(sample.verdict);
   for (size_t i = 0; i + 1 < view.history.size(); ++i) {
     out += Line("formerly", DescribeVerdict(view.history[i], terminal));
   }

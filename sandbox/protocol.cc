@@ -252,8 +252,8 @@ bool Unpack(std::string_view bytes, Request* request) {
 std::string Pack(const End& end) {
   Writer writer;
   for (const int64_t value :
-       {end.exit_code, end.signal, static_cast<int64_t>(end.stopped), end.wall_us, end.cpu_us,
-        end.memory_bytes, end.stdout_seen, int64_t{end.collected_found}}) {
+       {end.exit_code, end.signal, static_cast<int64_t>(end.stopped), end.wall_us, end.ended_us,
+        end.cpu_us, end.memory_bytes, end.stdout_seen, int64_t{end.collected_found}}) {
     writer.Int(value);
   }
   writer.Text(end.stopped_by);
@@ -269,6 +269,7 @@ bool Unpack(std::string_view bytes, End* end) {
   end->signal = reader.Int();
   end->stopped = static_cast<Stopped>(reader.Int());
   end->wall_us = reader.Int();
+  end->ended_us = reader.Int();
   end->cpu_us = reader.Int();
   end->memory_bytes = reader.Int();
   end->stdout_seen = reader.Int();

@@ -100,6 +100,7 @@ struct End {
   Stopped stopped = Stopped::kNo;  // a limit of ours ended it
   std::string stopped_by;          // "rss", "cgroup": the means, where there are several
   int64_t wall_us = 0;
+  int64_t ended_us = 0;      // CLOCK_MONOTONIC, to tell which of two ended first
   int64_t cpu_us = 0;        // of all its processes
   int64_t memory_bytes = 0;  // the peak that was seen
   int64_t stdout_seen = 0;   // bytes, kept or not

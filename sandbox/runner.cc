@@ -90,7 +90,7 @@ std::string FirstError(std::string_view diagnostics) {
 }  // namespace
 
 RunLimits CompileLimits() {
-  return {.wall_ms = 10000,
+  return {.wall_ms = 30000,
           .cpu_ms = 8000,
           .memory_bytes = int64_t{768} << 20,
           .processes = 32,
@@ -257,10 +257,12 @@ absl::StatusOr<Prepared> Runner::Prepare(const Language& language, std::string_v
 
 namespace {
 
-ProgramRun RunOf(const Prepared& program, const RunLimits& limits) {
+ProgramRun RunOf(const Prepared& program, const RunLimits& limits,
+                 const std::vector<std::string>& arguments) {
   CHECK(program.ready);
   ProgramRun run;
   run.arguments = program.language->run;
+  run.arguments.insert(run.arguments.end(), arguments.begin(), arguments.end());
   run.environment = program.language->environment;
   run.box = program.box;
   run.limits = EffectiveLimits(*program.language, limits);
@@ -271,20 +273,19 @@ ProgramRun RunOf(const Prepared& program, const RunLimits& limits) {
 
 absl::StatusOr<ProgramEnd> Runner::Run(const Prepared& program, std::string_view input,
                                        const RunLimits& limits,
-                                       std::vector<std::string> arguments) {
-  ProgramRun run = RunOf(program, limits);
+                                       const std::vector<std::string>& arguments) {
+  ProgramRun run = RunOf(program, limits, arguments);
   run.input = std::string(input);
-  for (std::string& argument : arguments) run.arguments.push_back(std::move(argument));
   ASSIGN_OR_RETURN(RunEnd end, shared_->sandbox->RunProgram(run));
   return Classify(std::move(end), run.limits);
 }
 
-absl::StatusOr<std::pair<ProgramEnd, ProgramEnd>> Runner::RunJoined(const Prepared& first,
-                                                                    const RunLimits& first_limits,
-                                                                    const Prepared& second,
-                                                                    const RunLimits& second_limits,
-                                                                    Joint joint) {
-  const ProgramRun one = RunOf(first, first_limits), other = RunOf(second, second_limits);
+absl::StatusOr<std::pair<ProgramEnd, ProgramEnd>> Runner::RunJoined(
+    const Prepared& first, const RunLimits& first_limits,
+    const std::vector<std::string>& first_arguments, const Prepared& second,
+    const RunLimits& second_limits, const std::vector<std::string>& second_arguments, Joint joint) {
+  const ProgramRun one = RunOf(first, first_limits, first_arguments);
+  const ProgramRun other = RunOf(second, second_limits, second_arguments);
   using Ends = std::pair<RunEnd, RunEnd>;
   ASSIGN_OR_RETURN(Ends ends, shared_->sandbox->RunJoined(one, other, joint));
   return std::make_pair(Classify(std::move(ends.first), one.limits),

@@ -198,7 +198,7 @@ TEST(Sandbox, ProgramsAreJoinedByTheirStandardStreams) {
                      "import sys\nfor line in sys.stdin: print(2 * int(line), flush=True)"));
   const RunLimits limits;
   ASSERT_OK_AND_ASSIGN(const auto ends,
-                       runner.RunJoined(asks, limits, answers, limits, Joint::kStandard));
+                       runner.RunJoined(asks, limits, {}, answers, limits, {}, Joint::kStandard));
   EXPECT_EQ(ends.first.verdict, RunVerdict::kFinished) << ends.first.run.standard_error;
   EXPECT_EQ(ends.second.verdict, RunVerdict::kFinished) << ends.second.run.standard_error;
 }
@@ -210,7 +210,7 @@ TEST(Sandbox, TwoThatWaitForEachOtherEndByTheWallLimit) {
   ASSERT_OK_AND_ASSIGN(const Prepared waits, runner.Prepare(**FindLanguage("python3"), "input()"));
   const RunLimits limits = {.wall_ms = 300};
   ASSERT_OK_AND_ASSIGN(const auto ends,
-                       runner.RunJoined(waits, limits, waits, limits, Joint::kStandard));
+                       runner.RunJoined(waits, limits, {}, waits, limits, {}, Joint::kStandard));
   EXPECT_TRUE(ends.first.why == "wall" || ends.second.why == "wall");
 }
 

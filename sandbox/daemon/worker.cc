@@ -150,7 +150,8 @@ class Run {
       if (out_.seen > out_.keep) Stop(Stopped::kOutput, "stdout", end);
       if ((waiting[0].revents & POLLIN) != 0) break;
     }
-    end->wall_us = NowUs() - began_us_;
+    end->ended_us = NowUs();
+    end->wall_us = end->ended_us - began_us_;
   }
 
   // Nobody asks any more.

@@ -1,0 +1,171 @@
+// The catalogue of hostile programs: each ends in a verdict that its index accepts, nothing leaks,
+// no process is left. Another catalogue of the same form: $ASSAY_HOSTILE_DIR.
+#include <dirent.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "absl/strings/str_format.h"
+#include "graders/code/judge.h"
+#include "harness/text.h"
+#include "tests/testing.h"
+
+namespace assay {
+namespace {
+
+using code::CodeProblem;
+using testing_support::ReadJsonLinesFile;
+using testing_support::ReadWholeFile;
+using testing_support::SharedPath;
+
+std::string Directory() {
+  const char* given = std::getenv("ASSAY_HOSTILE_DIR");
+  return given != nullptr ? given : SharedPath("vectors/hostile");
+}
+
+// Limits of the catalogue's README.
+RunLimits HostileLimits() {
+  return {.wall_ms = 3000, .cpu_ms = 1000, .memory_bytes = int64_t{256} << 20};
+}
+
+CodeProblem ProblemFor(const Json& row) {
+  CodeProblem problem;
+  problem.entry = "add";
+  problem.limits = HostileLimits();
+  const std::string mode = *row.FindString("mode");
+  if (mode == "stdin") {
+    problem.tests.push_back({"1 2\n", "3\n", ""});
+    if (const auto mebibytes = row.FindInteger("stdin_mib"))
+      problem.tests[0].input += std::string(static_cast<size_t>(*mebibytes) << 20, 'x');
+  } else if (mode == "call") {
+    problem.kind = code::ProblemKind::kCall;
+    problem.tests = {{"[1,2]", "3", ""}, {"[10,20]", "30", ""}, {"[-5,7]", "2", ""}};
+  } else {
+    problem.kind = code::ProblemKind::kAssert;
+    problem.tests = {{"", "",
+                      "def check(candidate):\n    assert candidate(1, 2) == 3\n"
+                      "    assert abs(candidate(.1, .2) - .3) < 1e-6\n"
+                      "    assert candidate(-5, 7) == 2\ncheck(add)\n"}};
+  }
+  return problem;
+}
+
+// Processes of the uids that root's sandboxes run as.
+int SandboxProcesses() {
+  int count = 0;
+  DIR* proc = opendir("/proc");
+  while (const dirent* entry = readdir(proc)) {
+    std::ifstream status(std::string("/proc/") + entry->d_name + "/status");
+    std::string line;
+    while (std::getline(status, line)) {
+      if (!line.starts_with("Uid:")) continue;
+      const int64_t uid = ParseInt(Split(line, '\t')[1]).value_or(0);
+      count += uid >= 61000 && uid < 65000;
+    }
+  }
+  closedir(proc);
+  return count;
+}
+
+// What a program might find outside: a file, a listener on an abstract socket, a variable.
+class Canaries {
+ public:
+  Canaries() {
+    setenv("ASSAY_CANARY", "ASSAY_CANARY_sk-123", 1);
+    testing_support::WriteWholeFile(directory_.Path("expected"), "ASSAY_EXPECTED_CANARY");
+    listener_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    const std::string_view name = "assay_canary";
+    std::copy(name.begin(), name.end(), address.sun_path + 1);
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+    bind(listener_, reinterpret_cast<sockaddr*>(&address), size);
+    listen(listener_, 8);
+  }
+  ~Canaries() { close(listener_); }
+  bool Intact() const {
+    return ReadWholeFile(directory_.Path("expected")) == "ASSAY_EXPECTED_CANARY";
+  }
+
+ private:
+  testing_support::TemporaryDirectory directory_;
+  int listener_ = -1;
+};
+
+// "" where the row's program ended as it may.
+std::string Finding(Runner& runner, const Json& row) {
+  const std::string file = *row.FindString("file");
+  const std::string source = ReadWholeFile(Directory() + "/" + file);
+  const absl::StatusOr<const Language*> language = FindLanguage(*row.FindString("lang"));
+  if (!language.ok()) return file + ": " + std::string(language.status().message());
+  const absl::StatusOr<code::Judgement> judgement =
+      code::Judge(runner, ProblemFor(row), **language, source, {});
+  if (!judgement.ok()) return file + ": " + judgement.status().ToString();
+  const std::string verdict(code::JudgeVerdictName(judgement->verdict));
+  std::string finding;
+  bool expected = false;
+  for (const Json& name : row.Find("expect")->AsArray()) expected |= name.AsString() == verdict;
+  if (!expected) finding += " is " + verdict + " (" + judgement->why + ")";
+  if (const auto detail = row.FindString("detail");
+      detail && !Contains(verdict + " " + judgement->why, *detail))
+    finding += " says '" + judgement->why + "', wanted " + *detail;
+  for (const code::TestResult& test : judgement->tests) {
+    const std::string all = test.got + test.standard_error + test.why;
+    const std::string leak = row.FindString("must_not_output").value_or("ASSAY_CANARY_sk");
+    if (Contains(all, leak) || Contains(all, "ASSAY_EXPECTED"))
+      finding += " put out " + Printable(Shorten(all, 100));
+    // A machine under load is slow; what is meant is that nobody waited for an orphan's hour.
+    if (const auto most = row.FindNumber("max_wall_s"); most && test.wall_seconds > *most + 1)
+      finding += absl::StrFormat(" took %.1f s", test.wall_seconds);
+  }
+  return finding.empty() ? "" : file + finding;
+}
+
+void RunAll(Isolation isolation, std::string_view language) {
+  if (Directory().empty()) GTEST_SKIP() << "skipped: ../shared/vectors/hostile is absent";
+  absl::StatusOr<std::unique_ptr<Runner>> runner =
+      Runner::Start({.workers = 2, .isolation = isolation});
+  if (!runner.ok()) GTEST_SKIP() << "skipped: " << runner.status().message();
+  const Canaries canaries;
+  std::vector<Json> rows = ReadJsonLinesFile(Directory() + "/index.jsonl");
+  std::erase_if(rows, [&](const Json& row) { return *row.FindString("lang") != language; });
+  ASSERT_GT(rows.size(), 10u);
+  std::atomic<size_t> next = 0;
+  std::mutex mutex;
+  std::vector<std::string> findings;
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 2; ++i) {
+    threads.emplace_back([&] {
+      for (size_t row = next++; row < rows.size(); row = next++) {
+        const std::string finding = Finding(**runner, rows[row]);
+        const std::lock_guard lock(mutex);
+        if (!finding.empty()) findings.push_back(finding);
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_THAT(findings, testing::IsEmpty()) << Join(findings, "\n");
+  EXPECT_TRUE(canaries.Intact());
+  const int64_t restarts = (*runner)->sandbox().restarts();
+  EXPECT_EQ(restarts, 0);
+  runner->reset();
+  if (getuid() == 0) {
+    for (int i = 0; i < 100 && SandboxProcesses() > 0; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    EXPECT_EQ(SandboxProcesses(), 0);
+  }
+}
+
+TEST(Hostile, PythonProgramsAreContained) { RunAll(Isolation::kFull, "python3"); }
+TEST(Hostile, CppProgramsAreContained) { RunAll(Isolation::kFull, "cpp"); }
+
+}  // namespace
+}  // namespace assay
