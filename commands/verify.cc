@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "harness/command.h"
+#include "harness/compress.h"
 #include "harness/extract.h"
 #include "harness/grading.h"
 #include "harness/reasoning.h"
@@ -115,6 +116,19 @@ Json ToJson(const Judged& judged) {
   return json;
 }
 
+// A verdict's detail, a line for each of its parts: the tier, both sides as they were read, ...
+void PrintDetail(const Json& detail) {
+  if (!detail.is_object()) {
+    if (!detail.is_null()) std::printf("%-10s %s\n", "detail", Printable(detail.Dump()).c_str());
+    return;
+  }
+  for (const auto& [name, value] : detail.AsMembers()) {
+    const std::string label = ReplaceAll(name, "_", " ");
+    const std::string text = value.is_string() ? value.AsString() : value.Dump();
+    std::printf("  %-18s %s\n", Printable(label).c_str(), Printable(text).c_str());
+  }
+}
+
 void PrintForPeople(const Judged& judged) {
   const Verdict& verdict = judged.sample.verdict;
   const Extraction& extraction = judged.sample.extraction;
@@ -130,7 +144,7 @@ void PrintForPeople(const Judged& judged) {
                                          Shorten(*extraction.answer, kShownBytes), extraction.rule)
                        : std::string("none found")));
   line("grader", absl::StrFormat("%s, version %d", verdict.grader, verdict.grader_version));
-  if (!verdict.detail.is_null()) line("detail", Printable(verdict.detail.Dump()));
+  PrintDetail(verdict.detail);
   line("time", absl::StrFormat("%.1f us", judged.microseconds));
 }
 
@@ -262,9 +276,16 @@ void PrintPair(const Problem& problem, const Judged& judged) {
   std::printf("%s\n", line.Dump().c_str());
 }
 
+// "-" is standard input, as JSON lines.
+absl::StatusOr<std::unique_ptr<RowReader>> OpenPairs(const std::string& path) {
+  if (path != "-") return OpenRows(path);
+  ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> input, OpenByteSource("/dev/stdin"));
+  return OpenRows(std::move(input), "stdin.jsonl");
+}
+
 absl::Status VerifyPairs(const VerifyFlags& flags) {
   ASSIGN_OR_RETURN(const TaskGrading grading, Bind(flags));
-  ASSIGN_OR_RETURN(const std::unique_ptr<RowReader> rows, OpenRows(flags.pairs));
+  ASSIGN_OR_RETURN(const std::unique_ptr<RowReader> rows, OpenPairs(flags.pairs));
   Tally tally;
   while (true) {
     ASSIGN_OR_RETURN(const std::optional<Row> row, rows->Next());
@@ -313,8 +334,10 @@ Command VerifyCommand() {
     line.Option("--extract-options", &flags->extract_options, "The extractor's options, as JSON");
     line.Option("--choices", &flags->choices,
                 "The choices' texts, divided by ';', for the grader 'choice'");
-    line.Option("--pairs", &flags->pairs,
-                "A JSONL file with gold and pred (or raw, a whole reply) in each row");
+    line.Option(
+        "--pairs", &flags->pairs,
+        "A JSONL file, or - for standard input, with gold and pred (or raw, a whole reply) in "
+        "each row");
     line.Flag("--json", &flags->json, "Print one JSON object");
     line.Action([flags] { return Verify(*flags); });
   };

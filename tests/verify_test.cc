@@ -79,6 +79,36 @@ TEST(Verify, AFileOfPairsGivesALineForEach) {
   EXPECT_THAT(end.err, HasSubstr("against 'expected': 2 right, 1 wrong, 1 undecided"));
 }
 
+// How the sides were read stands below the verdict, each part on its line.
+TEST(Verify, TheReasoningIsShown) {
+  const ProgramEnd end = RunAssay({"verify", "\\log 100", "2"});
+  EXPECT_THAT(end.out, HasSubstr("tier               exact\n"));
+  EXPECT_THAT(end.out, HasSubstr("reference          log(100, 10)\n"));
+  EXPECT_THAT(end.out, HasSubstr("answer             2\n"));
+  const ProgramEnd other = RunAssay({"verify", "1,234", "234,1"});
+  EXPECT_THAT(other.out, HasSubstr("reference reading  commas divide a list\n"));
+  const Json numeric = Verified({"\\int_0^2 x^3\\,dx", "4"});
+  EXPECT_EQ(numeric.Find("detail")->FindString("verdict"), "numerically_equal");
+  EXPECT_GE(*numeric.Find("detail")->FindInteger("digits"), 50);
+}
+
+TEST(Verify, PairsComeFromStandardInputToo) {
+  const ProgramEnd end = testing_support::RunProgram(
+      {testing_support::BinaryPath("bin/assay"), "verify", "--pairs", "-"}, {},
+      "{\"id\": \"a\", \"gold\": \"1/2\", \"pred\": \"0.5\"}\n"
+      "{\"id\": \"b\", \"gold\": \"1/2\", \"raw\": \"\\\\boxed{0.6}\"}\n");
+  EXPECT_EQ(end.status, 0) << end.err;
+  std::vector<Json> lines;
+  for (const std::string_view line : SplitLines(end.out)) lines.push_back(*ParseJson(line));
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_EQ(lines[0].FindString("id"), "a");
+  EXPECT_EQ(lines[0].FindString("verdict"), "correct");
+  EXPECT_EQ(lines[0].FindNumber("score"), 1);
+  EXPECT_EQ(lines[0].FindString("tier"), "exact");
+  EXPECT_TRUE(lines[0].FindNumber("microseconds").has_value());
+  EXPECT_EQ(lines[1].FindString("verdict"), "incorrect");
+}
+
 TEST(Verify, WhatIsWrongIsNamed) {
   EXPECT_EQ(RunAssay({"verify"}).status, 2);
   EXPECT_EQ(RunAssay({"verify", "5"}).status, 2);
