@@ -5,8 +5,10 @@
 #include <iostream>
 #include <memory>
 
+#include "harness/backend.h"
 #include "harness/command.h"
 #include "harness/keys.h"
+#include "harness/registry.h"
 #include "harness/status.h"
 #include "harness/task.h"
 #include "harness/text.h"
@@ -216,29 +218,21 @@ int Check(const Common& common, const Changes& changes, const std::string& name,
 
 // --- preview ---
 
-// What goes over the wire to a chat endpoint, but for the connection's own fields.
-Json RequestJson(const Task& task, const AskedProblem& asked, const std::string& model,
-                 uint64_t seed) {
-  Json request = Json::MakeObject({{"model", model}});
-  Json messages = Json::MakeArray();
-  for (const Message& message : asked.prompt.messages) {
-    messages.Append(Json::MakeObject({{"role", message.role}, {"content", message.text}}));
+// What goes over the wire for the problem's first samples, byte for byte.
+absl::StatusOr<std::string> RequestBody(const Task& task, const AskedProblem& asked,
+                                        const std::string& model, uint64_t seed) {
+  ASSIGN_OR_RETURN(const Backend* endpoint, FindBackend("endpoint"));
+  CompletionRequest request{task.name, asked.problem.id, asked.prompt, task.sampling, {}};
+  request.sampling.seed = seed;
+  for (int i = 0; i < task.samples; ++i) {
+    request.draws.push_back({i, SampleSeed(seed, task.name, asked.problem.id, i)});
   }
-  if (!asked.prompt.reply_prefix.empty()) {
-    messages.Append(
-        Json::MakeObject({{"role", "assistant"}, {"content", asked.prompt.reply_prefix}}));
-  }
-  request.Set("messages", std::move(messages));
-  const Json sampling = SamplingToJson(task.sampling);
-  if (sampling.is_object()) {
-    for (const auto& [name, value] : sampling.AsMembers()) request.Set(name, value);
-  }
-  request.Set("seed", SampleSeed(seed, task.name, asked.problem.id, 0));
-  return request;
+  BackendConfig config;
+  config.model = model;
+  return endpoint->request_body(config, request);
 }
 
-Json PreviewJson(const Task& task, const AskedProblem& asked, const std::string& model,
-                 uint64_t seed) {
+Json PreviewJson(const Task& task, const AskedProblem& asked, std::string body) {
   Json order = Json::MakeArray();
   for (const int position : asked.problem.choice_order) order.Append(position);
   Json tags = Json::MakeArray();
@@ -250,7 +244,7 @@ Json PreviewJson(const Task& task, const AskedProblem& asked, const std::string&
                            {"choice_order", std::move(order)},
                            {"tags", std::move(tags)},
                            {"prompt", PromptToJson(asked.prompt)},
-                           {"request", RequestJson(task, asked, model, seed)}});
+                           {"request_body", std::move(body)}});
 }
 
 // Harmless on a terminal, line by line.
@@ -283,10 +277,14 @@ absl::Status PreviewTask(const Common& common, const Task& task, int limit,
   for (int i = 0; limit <= 0 || i < limit; ++i) {
     ASSIGN_OR_RETURN(const std::optional<AskedProblem> asked, stream->Next());
     if (!asked) break;
+    ASSIGN_OR_RETURN(std::string body, RequestBody(task, *asked, model, common.seed));
     if (common.json) {
-      list->Append(PreviewJson(task, *asked, model, common.seed));
+      list->Append(PreviewJson(task, *asked, std::move(body)));
     } else {
       PrintPreview(task, *asked);
+      std::printf("--- the request's body, %s bytes\n%s\n",
+                  WithThousands(static_cast<int64_t>(body.size())).c_str(),
+                  PrintableLines(body).c_str());
     }
   }
   return absl::OkStatus();

@@ -97,6 +97,11 @@ struct Backend {
   // What `assay doctor` shows of it: an array of objects, one for each server (inference/http/
   // probe.h). May be empty: there is nothing to ask.
   std::function<absl::StatusOr<Json>(const BackendConfig& config)> probe;
+  // The body of the first request for these draws, byte for byte, for `assay tasks preview`;
+  // nothing is sent. May be empty: nothing goes over a wire.
+  std::function<absl::StatusOr<std::string>(const BackendConfig& config,
+                                            const CompletionRequest& request)>
+      request_body;
 };
 
 }  // namespace assay

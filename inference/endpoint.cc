@@ -1,9 +1,11 @@
 // The backend `endpoint`: any server that speaks OpenAI's API over HTTP.
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
 #include "harness/backend.h"
 #include "harness/status.h"
+#include "inference/http/ask.h"
 #include "inference/http/asker.h"
 #include "inference/http/probe.h"
 #include "inference/http/settings.h"
@@ -30,6 +32,15 @@ absl::StatusOr<Json> Probe(const BackendConfig& config) {
   return http::ProbeEndpoint(settings);
 }
 
+absl::StatusOr<std::string> Body(const BackendConfig& config, const CompletionRequest& request) {
+  ASSIGN_OR_RETURN(const http::Settings settings, http::ReadSettings(config));
+  ASSIGN_OR_RETURN(const http::Ask ask, http::MakeAsk(settings, request));
+  // As a server is first asked; one that refuses stream_options is asked again without.
+  std::vector<Draw> first = request.draws;
+  first.resize(std::min(first.size(), static_cast<size_t>(settings.n_per_request)));
+  return http::RequestBody(settings, ask, first, true);
+}
+
 }  // namespace
 
 Backend EndpointBackend() {
@@ -40,6 +51,7 @@ Backend EndpointBackend() {
   backend.claims = Claims;
   backend.open = Open;
   backend.probe = Probe;
+  backend.request_body = Body;
   return backend;
 }
 

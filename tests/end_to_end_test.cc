@@ -181,6 +181,27 @@ constexpr int kRounds = 3;
 constexpr int kRounds = 10;
 #endif
 
+TEST_F(EndToEnd, ThePreviewShowsTheBytesThatAreSent) {
+  for (const int samples : {1, 3, 20}) {
+    WriteTask(3, samples);
+    mock_server::Options options = MockOptions();
+    options.record = true;
+    StartMock(options);
+    const std::string task = directory_.Path("sums.yaml");
+    const Finished preview =
+        Assay({"tasks", "preview", task, "--model", "mock", "--limit", "1", "--json"});
+    ASSERT_EQ(preview.exit_status, 0) << preview.err;
+    const absl::StatusOr<Json> shown = ParseJson(preview.out);
+    ASSERT_TRUE(shown.ok()) << shown.status();
+    const auto body = shown->AsArray().at(0).FindString("request_body");
+    ASSERT_TRUE(body.has_value()) << preview.out;
+    const std::string database = absl::StrFormat("preview%d.db", samples);
+    ASSERT_EQ(Assay(RunWords(database, {"--limit", "1"})).exit_status, 0);
+    ASSERT_FALSE(mock_->recorded().empty());
+    EXPECT_EQ(mock_->recorded()[0].body, *body) << samples;
+  }
+}
+
 TEST_F(EndToEnd, KilledAtRandomMomentsAndResumedEndsAsIfUndisturbed) {
   constexpr int kProblems = 60, kSamples = 4, kConnections = 8, kKills = 5;
   WriteTask(kProblems, kSamples);
