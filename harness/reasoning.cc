@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "harness/byte_search.h"
 #include "harness/text.h"
 
 namespace assay {
@@ -72,7 +73,7 @@ struct Tags {
 
 Tags FindTags(std::string_view text) {
   Tags tags;
-  for (size_t at = 0; (at = text.find_first_of("<[\xE2", at)) != kNowhere;) {
+  for (size_t at = 0; (at = FindAnyOf(text, "<[\xE2", at)) != kNowhere;) {
     const Tag tag = ReadTag(text, at);
     if (tag.begin == kNowhere || IsQuoted(text, tag)) {
       ++at;

@@ -1,6 +1,7 @@
 // What the extractors read: tables of right and wrong, the given cases, options, and hostile texts.
 #include "harness/extract.h"
 
+#include <array>
 #include <chrono>
 #include <random>
 
@@ -110,6 +111,29 @@ TEST(Extract, BoxesAreReadAsTheTableSays) {
         << "line " << row.line << ": strict: " << row.fields[0];
     EXPECT_EQ(found.rule, row.fields[3]) << "line " << row.line << ": " << row.fields[0];
     ExpectSound(row.fields[0], found);
+  }
+}
+
+TEST(Extract, WhatStandsInLinesBeforeABoxDoesNotMoveIt) {
+  const BoundExtractor extract = Bind("boxed");
+  std::mt19937 random(3);
+  for (const TableRow& row : ReadTable("extract_boxed.txt")) {
+    const Extraction alone = extract(row.fields[0], Problem());
+    if (row.fields[0].find("box") == std::string::npos) continue;
+    for (int round = 0; round < 20; ++round) {
+      std::string before;
+      for (size_t parts = random() % 12; parts > 0; --parts) {
+        constexpr std::array<std::string_view, 6> kParts = {"{", "}", "\\", "\\{", "x", "\n"};
+        before += kParts[random() % kParts.size()];
+      }
+      before += '\n';
+      const Extraction after = extract(before + row.fields[0], Problem());
+      EXPECT_EQ(after.answer, alone.answer) << before << row.fields[0];
+      EXPECT_EQ(after.rule, alone.rule) << before << row.fields[0];
+      if (alone.answer) {
+        EXPECT_EQ(after.begin, alone.begin + before.size());
+      }
+    }
   }
 }
 

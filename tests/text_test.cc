@@ -1,6 +1,9 @@
 // Text helpers: right and wrong UTF-8, nearest names, numbers, and what a terminal may be shown.
 #include "harness/text.h"
 
+#include <random>
+
+#include "harness/byte_search.h"
 #include "tests/testing.h"
 
 namespace assay {
@@ -24,6 +27,20 @@ TEST(Text, NumbersMustBeWhole) {
   EXPECT_EQ(ParseInt(""), std::nullopt);
   EXPECT_EQ(ParseDouble("1e3"), 1000.0);
   EXPECT_EQ(ParseDouble("1e3x"), std::nullopt);
+}
+
+TEST(Text, FindsTheFirstOfSomeBytesAsTheStandardDoes) {
+  std::mt19937 random(1);
+  for (int round = 0; round < 2000; ++round) {
+    std::string text(random() % 300, 'a');
+    for (int hits = static_cast<int>(random() % 4); hits > 0 && !text.empty(); --hits) {
+      text[random() % text.size()] = "xyz\xE2"[random() % 4];
+    }
+    for (const std::string_view bytes : {"x", "xy", "xyz", "xyz\xE2"}) {
+      const size_t from = random() % 310;
+      EXPECT_EQ(FindAnyOf(text, bytes, from), std::string_view(text).find_first_of(bytes, from));
+    }
+  }
 }
 
 TEST(Text, FindsIllFormedUtf8) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <deque>
 
+#include "harness/byte_search.h"
 #include "harness/status.h"
 #include "harness/text.h"
 
@@ -52,7 +53,7 @@ class BoxReader {
   explicit BoxReader(std::string_view text) : text_(text) {}
 
   std::vector<Box> Read() {
-    for (size_t i = 0; (i = text_.find_first_of("\\{}", i)) != kNowhere;) i = Step(i);
+    for (size_t i = 0; (i = FindAnyOf(text_, "\\{}", i)) != kNowhere;) i = Step(i);
     if (boxes_.empty() && !open_.empty()) boxes_.push_back(Unclosed(open_.back().box));
     return {boxes_.begin(), boxes_.end()};
   }
@@ -190,7 +191,20 @@ Extraction ToExtraction(const std::optional<Found>& strict, const std::optional<
   return extraction;
 }
 
-std::vector<Box> FindBoxes(std::string_view text) { return BoxReader(text).Read(); }
+std::vector<Box> FindBoxes(std::string_view text) {
+  // Nothing before the line of the first "box" matters: braces count from where a box opens, and a
+  // backslash never reaches beyond a line's end. Long replies have their boxes in their last lines.
+  for (size_t x = 0; (x = text.find('x', x)) != kNowhere; ++x) {
+    if (x < 2 || text.substr(x - 2, 3) != "box") continue;
+    const size_t line = text.rfind('\n', x) + 1;
+    std::vector<Box> boxes = BoxReader(text.substr(line)).Read();
+    for (Box& box : boxes) {
+      for (size_t* at : {&box.begin, &box.end, &box.inner_begin, &box.inner_end}) *at += line;
+    }
+    return boxes;
+  }
+  return {};
+}
 
 Span TrimSpan(std::string_view text, Span span, std::string_view also) {
   const auto out = [&](char c) {

@@ -1,0 +1,32 @@
+// Whole blocks are compared at once, and only a block with a hit byte by byte.
+#include "harness/byte_search.h"
+
+#include "harness/status.h"
+
+namespace assay {
+
+size_t FindAnyOf(std::string_view text, std::string_view bytes, size_t from) {
+  CHECK(!bytes.empty() && bytes.size() <= 4);
+  const char a = bytes[0];
+  const char b = bytes.size() > 1 ? bytes[1] : a;
+  const char c = bytes.size() > 2 ? bytes[2] : a;
+  const char d = bytes.size() > 3 ? bytes[3] : a;
+  constexpr size_t kBlock = 64;
+  // Whole blocks first: without a way out of the loop, the compiler compares sixteen at once.
+  for (; from < text.size() && text.size() - from >= kBlock; from += kBlock) {
+    const char* block = text.data() + from;
+    unsigned char any = 0;
+    for (size_t i = 0; i < kBlock; ++i) {
+      any |= static_cast<unsigned char>((block[i] == a) | (block[i] == b) | (block[i] == c) |
+                                        (block[i] == d));
+    }
+    if (any != 0) break;
+  }
+  for (; from < text.size(); ++from) {
+    const char found = text[from];
+    if (found == a || found == b || found == c || found == d) return from;
+  }
+  return std::string_view::npos;
+}
+
+}  // namespace assay

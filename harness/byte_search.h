@@ -1,0 +1,13 @@
+// Looks for a few bytes in long texts at memory speed. A pure function; thread-safe.
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+
+namespace assay {
+
+// As text.find_first_of(bytes, from), which calls memchr once for every byte of `text`: 40 % of all
+// the time that a 64 KB reply took. At most four bytes.
+size_t FindAnyOf(std::string_view text, std::string_view bytes, size_t from = 0);
+
+}  // namespace assay
