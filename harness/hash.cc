@@ -22,9 +22,17 @@ std::string Hex(const Digest& digest) {
   return hex;
 }
 
+// Looked up once: EVP_sha256() is looked up again at every use, which costs more than hashing a
+// key.
+const EVP_MD* Algorithm() {
+  static const EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA2-256", nullptr);
+  CHECK(algorithm != nullptr);
+  return algorithm;
+}
+
 Digest Sum(std::string_view bytes) {
   Digest digest;
-  CHECK(EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, EVP_sha256(), nullptr) == 1);
+  CHECK(EVP_Digest(bytes.data(), bytes.size(), digest.data(), nullptr, Algorithm(), nullptr) == 1);
   return digest;
 }
 
@@ -37,7 +45,7 @@ struct Sha256::State {
 
 Sha256::Sha256() : state_(std::make_unique<State>()) {
   CHECK(state_->context != nullptr);
-  CHECK(EVP_DigestInit_ex(state_->context, EVP_sha256(), nullptr) == 1);
+  CHECK(EVP_DigestInit_ex(state_->context, Algorithm(), nullptr) == 1);
 }
 Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
