@@ -101,7 +101,8 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
     if (!done.is_object()) return Put(std::move(done));
     const std::optional<std::string> repeated = DropRepeats(&done.AsMembers());
     if (repeated && !limits_.allow_repeated_names) {
-      error_ = absl::StrFormat("'%s' stands twice in one object", Printable(Shorten(*repeated, 100)));
+      error_ =
+          absl::StrFormat("'%s' stands twice in one object", Printable(Shorten(*repeated, 100)));
       return false;
     }
     return Put(std::move(done));

@@ -2,6 +2,7 @@
 #include "harness/text.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 #include <limits>
@@ -136,12 +137,12 @@ std::optional<double> ParseDouble(std::string_view text) {
 
 std::optional<size_t> FirstInvalidUtf8(std::string_view text) {
   for (size_t i = 0; i < text.size();) {
-    // Eight ASCII bytes at a time: nearly all that models write.
-    uint64_t eight = 0;
-    if (i + sizeof eight <= text.size()) {
-      std::memcpy(&eight, text.data() + i, sizeof eight);
-      if ((eight & 0x8080808080808080) == 0) {
-        i += sizeof eight;
+    // Thirty-two ASCII bytes at a time: nearly all that models write.
+    std::array<uint64_t, 4> block;
+    if (i + sizeof block <= text.size()) {
+      std::memcpy(block.data(), text.data() + i, sizeof block);
+      if (((block[0] | block[1] | block[2] | block[3]) & 0x8080808080808080) == 0) {
+        i += sizeof block;
         continue;
       }
     }

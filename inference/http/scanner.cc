@@ -2,6 +2,7 @@
 #include "inference/http/scanner.h"
 
 #include <array>
+#include <bit>
 #include <charconv>
 #include <cstring>
 
@@ -33,12 +34,13 @@ constexpr std::array<char, 256> MakeEscaped() {
 }
 constexpr std::array<char, 256> kEscaped = MakeEscaped();
 
-// Whether any of eight bytes is special (a zero byte after the exclusive or; see Mycroft's test).
-bool AnySpecial(uint64_t eight) {
+// The high bit of each of eight bytes that is special, and perhaps of bytes after the first one
+// that is (the subtractions borrow; Mycroft's test for a zero byte).
+uint64_t SpecialBits(uint64_t eight) {
   constexpr uint64_t kOnes = 0x0101010101010101, kHigh = 0x8080808080808080;
   const auto has_zero = [](uint64_t v) { return (v - kOnes) & ~v & kHigh; };
   const uint64_t below_space = (eight - kOnes * 0x20) & ~eight & kHigh;
-  return (has_zero(eight ^ (kOnes * '"')) | has_zero(eight ^ (kOnes * '\\')) | below_space) != 0;
+  return has_zero(eight ^ (kOnes * '"')) | has_zero(eight ^ (kOnes * '\\')) | below_space;
 }
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
@@ -111,7 +113,10 @@ size_t Scanner::PlainRun() const {
   uint64_t eight = 0;
   while (end + sizeof eight <= text_.size()) {
     std::memcpy(&eight, text_.data() + end, sizeof eight);
-    if (AnySpecial(eight)) break;
+    if (const uint64_t bits = SpecialBits(eight); bits != 0) {
+      static_assert(std::endian::native == std::endian::little);
+      return end + static_cast<size_t>(std::countr_zero(bits)) / 8 - at_;
+    }
     end += sizeof eight;
   }
   while (end < text_.size() && !kSpecial[static_cast<unsigned char>(text_[end])]) ++end;
