@@ -3,6 +3,7 @@
 #include "harness/pipeline.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <condition_variable>
 #include <deque>
@@ -44,38 +45,60 @@ struct GradingJob {
 };
 
 // Bounded by count and bytes, so that slow grading slows the backend instead of filling memory.
+//
+// Waking for every reply costs more than grading a plain one: a grader that had nothing to do lets
+// a millisecond's worth gather, and takes several at once.
 class JobQueue {
  public:
+  explicit JobQueue(int takers) : takers_(static_cast<size_t>(takers)) {}
+
   void Push(GradingJob job) {
     std::unique_lock lock(mutex_);
     not_full_.wait(lock, [&] { return jobs_.size() < kMaxJobs && bytes_ < kMaxBytes; });
     bytes_ += job.bytes();
     jobs_.push_back(std::move(job));
-    not_empty_.notify_one();
+    if (idle_ > 0) not_empty_.notify_one();
+    if (jobs_.size() == kEnough) gathered_.notify_all();
   }
-  std::optional<GradingJob> Pop() {
+  // Some of what waits, a few at most: grading may be slow, and the others idle. Empty once the
+  // queue is closed and drained.
+  std::vector<GradingJob> Pop() {
     std::unique_lock lock(mutex_);
-    not_empty_.wait(lock, [&] { return !jobs_.empty() || closed_; });
-    if (jobs_.empty()) return std::nullopt;
-    GradingJob job = std::move(jobs_.front());
-    jobs_.pop_front();
-    bytes_ -= job.bytes();
-    not_full_.notify_one();
-    return job;
+    while (jobs_.empty() && !closed_) {
+      ++idle_;
+      not_empty_.wait(lock, [&] { return !jobs_.empty() || closed_; });
+      --idle_;
+      gathered_.wait_for(lock, kGather, [&] { return closed_ || jobs_.size() >= kEnough; });
+    }
+    std::vector<GradingJob> share;
+    const size_t even = (jobs_.size() + takers_ - 1) / takers_;
+    for (size_t left = std::min(even, kMaxShare); left > 0; --left) {
+      share.push_back(std::move(jobs_.front()));
+      bytes_ -= share.back().bytes();
+      jobs_.pop_front();
+    }
+    if (!share.empty()) not_full_.notify_all();
+    return share;
   }
   void Close() {
     std::lock_guard lock(mutex_);
     closed_ = true;
     not_empty_.notify_all();
+    gathered_.notify_all();
   }
 
  private:
   static constexpr size_t kMaxJobs = 4096;
   static constexpr size_t kMaxBytes = 32 << 20;
+  static constexpr size_t kEnough = 64;
+  static constexpr size_t kMaxShare = 16;
+  static constexpr std::chrono::milliseconds kGather{1};
+  const size_t takers_;
   std::mutex mutex_;
-  std::condition_variable not_empty_, not_full_;
+  std::condition_variable not_empty_, gathered_, not_full_;
   std::deque<GradingJob> jobs_;  // guarded by mutex_
   size_t bytes_ = 0;             // guarded by mutex_
+  int idle_ = 0;                 // guarded by mutex_: takers that wait for a first job
   bool closed_ = false;          // guarded by mutex_
 };
 
@@ -113,6 +136,11 @@ absl::StatusOr<int64_t> CountProblems(const Task& task, const std::string& datas
   return count;
 }
 
+int GradingThreads(const PipelineOptions& options) {
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  return options.grading_threads > 0 ? options.grading_threads : std::max(1, cores - 1);
+}
+
 class Pipeline {
  public:
   Pipeline(const RunPlan& plan, CompletionSource& source, Store& store, RunWriter& writer,
@@ -126,7 +154,9 @@ class Pipeline {
         options_(options),
         counters_(counters),
         progress_(progress),
-        identity_(source.identity()) {}
+        identity_(source.identity()),
+        graders_(GradingThreads(options)),
+        queue_(graders_) {}
 
   RunOutcome Execute();
 
@@ -169,6 +199,7 @@ class Pipeline {
 
   std::vector<TaskState> tasks_;
   std::vector<std::string> dataset_paths_;  // as in the manifest, which changes under mutex_
+  const int graders_;
   JobQueue queue_;
   std::atomic<bool> failed_{false};
 
@@ -393,7 +424,9 @@ void Pipeline::Grade(GradingJob job) {
 }
 
 void Pipeline::GradeJobs() {
-  while (std::optional<GradingJob> job = queue_.Pop()) Grade(*std::move(job));
+  for (std::vector<GradingJob> jobs = queue_.Pop(); !jobs.empty(); jobs = queue_.Pop()) {
+    for (GradingJob& job : jobs) Grade(std::move(job));
+  }
 }
 
 absl::Status Pipeline::UpdateManifest() {
@@ -405,13 +438,10 @@ RunOutcome Pipeline::Execute() {
     Fail(prepared);
     return outcome_;
   }
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  const int graders =
-      options_.grading_threads > 0 ? options_.grading_threads : std::max(1, cores - 1);
   {
     std::vector<std::jthread> threads;
     std::jthread counter([this] { CountAll(); });
-    for (int i = 0; i < graders; ++i) threads.emplace_back([this] { GradeJobs(); });
+    for (int i = 0; i < graders_; ++i) threads.emplace_back([this] { GradeJobs(); });
     CompletionFlow flow;
     flow.next = [this] { return Next(); };
     flow.done = [this](const CompletionRequest& request, const Draw& draw,

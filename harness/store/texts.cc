@@ -12,10 +12,6 @@ namespace {
 constexpr size_t kMaxTextBytes = size_t{1} << 30;  // SQLite keeps no longer value
 constexpr size_t kCutFrom = 16 * 1024;             // texts below are one frame
 
-// Measured on real replies (docs/store.md): at 2 KB level -1 costs 7 us and level 1 10 us; from
-// 8 KB on level 1 costs little more than the faster ones and keeps much less.
-int LevelFor(size_t size) { return size < 4096 ? -1 : 1; }
-
 size_t OffsetOf(std::string_view text, const void* found) {
   return static_cast<size_t>(static_cast<const char*>(found) - text.data());
 }
@@ -63,6 +59,10 @@ std::string_view Part(std::string_view text, const TextRange& range) {
 absl::Status WrongRanges() { return absl::DataLossError("text ranges that lie outside the text"); }
 
 }  // namespace
+
+// Measured on real replies (docs/store.md): at 2 KB level -1 costs 7 us and level 1 10 us; from
+// 8 KB on level 1 costs little more than the faster ones and keeps much less.
+int LevelFor(size_t size) { return size < 4096 ? -1 : 1; }
 
 void PackTexts(Completion* completion, Compressor& compressor, PackedTexts* packed) {
   std::string text = std::move(completion->raw);

@@ -29,6 +29,9 @@ struct PackedTexts {
   std::string tail;  // a zstd frame; the answer lies in it whole
 };
 
+// The zstd level for a text of so many bytes.
+int LevelFor(size_t size);
+
 // Takes the three texts out of *completion. Not thread-safe, as the compressor is not.
 void PackTexts(Completion* completion, Compressor& compressor, PackedTexts* packed);
 

@@ -29,9 +29,9 @@ constexpr size_t kMaxQueuedBytes = 16 << 20;  // one batch more is being written
 constexpr size_t kMaxQueuedJobs = 8192;
 constexpr size_t kMaxTextBytes = 800 << 20;  // SQLite keeps no value beyond 1 GB
 constexpr size_t kMaxCachedProblems = 4096;
-// At most a thousand commits a second: at 15,000 samples a second a commit for each would cost four
-// times as much as the insert. What lands when the writer was idle is committed at once.
-constexpr auto kCommitInterval = std::chrono::milliseconds(1);
+// At most 250 commits a second: at 15,000 samples a second a commit for each would cost four times
+// as much as the insert. What lands when the writer was idle is committed at once.
+constexpr auto kCommitInterval = std::chrono::milliseconds(4);
 
 struct ProblemJob {
   std::string task;
@@ -187,7 +187,7 @@ absl::Status RunTables::PrepareAll() {
 
 void RunTables::Prepare(Job& job) {
   if (auto* problem = std::get_if<ProblemJob>(&job)) {
-    compressor_.Compress(problem->asked, 1, &frame_);
+    compressor_.Compress(problem->asked, LevelFor(problem->asked.size()), &frame_);
     problem->asked = frame_;
   } else if (auto* sample = std::get_if<SampleJob>(&job)) {
     PackTexts(&sample->stored.sample.completion, compressor_, &sample->texts);
