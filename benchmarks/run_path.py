@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures the run path with real processes and prints a table: CPU per request, saturation, memory, start, finish, regrade.
 
-usage: benchmarks/run_path.py [--build build/release] [--lm-eval PYTHON] [--quick]
+usage: benchmarks/run_path.py [--build build/release] [--floor build/bench/bin/curl_floor] [--lm-eval PYTHON] [--quick]
 
 The mock server runs on core 0 and assay on core 1. Every figure is the median of its repeats, with the spread; the load of
 the machine before the start is printed, since these machines are shared. With --lm-eval (a Python that has lm_eval[api]),
@@ -102,29 +102,45 @@ def row(what, wanted, found):
 
 
 def cost_per_request(args, work, repeats, size):
-    for kilobytes, wanted, count in ((2, "<= 60 us", 20000), (64, "<= 150 us", 5000)):
+    """Fetch to stored: a whole run's CPU time less that of `assay show`, which starts the same program, opens the same
+    database and prints the same table. The floor, a bare libcurl loop that throws the replies away, takes turns with it."""
+    for kilobytes, stream, wanted, count in ((2, "false", "<= 60 us", 20000), (64, "false", "<= 150 us", 5000),
+                                             (2, "true", "", 10000), (64, "true", "", 2000)):
         n = count // size
         write_task(work, n, 100)
-        found, rates = [], []
+        found, whole, rates, floors = [], [], [], []
         with Mock(args.build, "--body-bytes", kilobytes * 1024) as mock:
             for _ in range(repeats):
-                wall, used, _, _ = run_assay(args.build, work, mock.url, "--max-connections", 64)
-                found.append(used / n)
+                wall, used, _, _ = run_assay(args.build, work, mock.url, "--max-connections", 64, "--model-args",
+                                             f"stream={stream}")
+                shown = measure([f"{args.build}/bin/assay", "show", "last", "--db", f"{work}/runs.db"])[1]
+                whole.append(used / n)
+                found.append((used - shown) / n)
                 rates.append(n / wall)
-        row(f"CPU per request, whole run of {n}, {kilobytes} KB replies, 64 in flight", wanted, spread(found, 1e6) + " us")
+                if stream == "false":
+                    floors.append(float(measure([f"{args.floor}", mock.url, n, 64])[3]) / 1e6)
+        how = "plain" if stream == "false" else "streamed in pieces of 64 bytes"
+        row(f"CPU per request, {n} requests, {kilobytes} KB replies {how}, 64 in flight, fetch to stored", wanted,
+            spread(found, 1e6) + " us")
+        row("the same, start and final table included", "", spread(whole, 1e6) + " us")
+        if floors:
+            row("a bare libcurl loop on the same server, in turn", "", spread(floors, 1e6) + " us")
+            row("ratio of the medians, fetch to stored", "", f"{statistics.median(found) / statistics.median(floors):.1f} x")
         row("requests per second, same runs", "", spread(rates))
 
 
 def saturation(args, work, repeats, size):
-    n = 12000 // size
+    n = 25600 // size
     write_task(work, n, 100)
-    found = []
-    with Mock(args.build, "--body-bytes", 20480, "--delay-ms", 100) as mock:
-        for _ in range(min(repeats, 3)):
-            wall, _, _, _ = run_assay(args.build, work, mock.url, "--max-connections", 256)
-            found.append(n / wall / (256 / 0.1))
-    row(f"saturation at 256 connections and 100 ms, {n} requests (start and end included)", ">= 95 %",
-        spread(found, 100) + " %")
+    for kilobytes, stream, wanted in ((2, "false", ">= 95 %"), (20, "true", "")):
+        found = []
+        with Mock(args.build, "--body-bytes", kilobytes * 1024, "--delay-ms", 100) as mock:
+            for _ in range(min(repeats, 3)):
+                wall, _, _, _ = run_assay(args.build, work, mock.url, "--max-connections", 256, "--model-args", f"stream={stream}")
+                found.append(n / wall / (256 / 0.1))
+        how = "plain" if stream == "false" else "streamed in pieces of 64 bytes"
+        row(f"saturation at 256 connections and 100 ms, {n} requests, {kilobytes} KB {how} (start, slow start and end included)",
+            wanted, spread(found, 100) + " %")
 
 
 def memory(args, work, size):
@@ -205,6 +221,7 @@ filter_list:
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", default=f"{ROOT}/build/release")
+    parser.add_argument("--floor", default=f"{ROOT}/build/bench/bin/curl_floor", help="the program curl_floor, of the bench preset")
     parser.add_argument("--lm-eval", default="", help="a Python that has lm_eval[api]")
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it works")
     args = parser.parse_args()
