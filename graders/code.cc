@@ -18,6 +18,7 @@ struct CodeOptions {
   std::string language;  // where neither the row nor the answer says one
   Isolation isolation = Isolation::kFull;
   bool all_tests = false;
+  code::Profile profile = code::Profile::kNative;
   std::optional<double> time_limit_seconds;  // where the row has none of its own
   std::optional<int64_t> memory_limit_mib;
 };
@@ -37,6 +38,15 @@ absl::StatusOr<std::optional<double>> ReadPositive(const Json& options, std::str
   if (value->is_number() && value->AsNumber() > 0) return std::optional<double>(value->AsNumber());
   return InvalidArgument("grader 'code': option '%s': expected a number above 0, found %s",
                          std::string(name), value->Dump());
+}
+
+absl::StatusOr<code::Profile> ProfileFromName(const std::string& name) {
+  for (const auto profile :
+       {code::Profile::kNative, code::Profile::kLcb, code::Profile::kLcbStringIo}) {
+    if (name == code::ProfileName(profile)) return profile;
+  }
+  return InvalidArgument(
+      "grader 'code': option 'profile': expected native, lcb or lcb-stringio, found '%s'", name);
 }
 
 // What the command line or the environment says comes before the task.
@@ -61,6 +71,8 @@ absl::StatusOr<CodeOptions> ReadOptions(const Json& json, const std::vector<std:
   RETURN_IF_ERROR(FindLanguage(options.language).status());
   ASSIGN_OR_RETURN(const std::string isolation, ReadText(json, "isolation", "full"));
   ASSIGN_OR_RETURN(options.isolation, IsolationFromName(IsolationAsked(isolation)));
+  ASSIGN_OR_RETURN(const std::string profile, ReadText(json, "profile", "native"));
+  ASSIGN_OR_RETURN(options.profile, ProfileFromName(profile));
   options.all_tests = json.FindBool("all_tests").value_or(false);
   ASSIGN_OR_RETURN(options.time_limit_seconds, ReadPositive(json, "time_limit_s"));
   ASSIGN_OR_RETURN(const std::optional<double> memory, ReadPositive(json, "memory_limit_mb"));
@@ -102,7 +114,8 @@ Outcome OutcomeOf(code::JudgeVerdict verdict) {
   return Outcome::kIncorrect;
 }
 
-Verdict VerdictOf(const code::Judgement& judgement, Isolation isolation) {
+Verdict VerdictOf(const code::Judgement& judgement, const CodeOptions& options) {
+  const Isolation isolation = options.isolation;
   Verdict verdict;
   verdict.outcome = OutcomeOf(judgement.verdict);
   verdict.score = verdict.outcome == Outcome::kCorrect ? 1 : 0;
@@ -113,7 +126,7 @@ Verdict VerdictOf(const code::Judgement& judgement, Isolation isolation) {
                                 Printable(ToValidUtf8(judgement.why)), mark);
   verdict.detail = code::ToJson(judgement);
   verdict.detail.Set("isolation", IsolationName(isolation));
-  verdict.detail.Set("profile", "native");
+  verdict.detail.Set("profile", code::ProfileName(options.profile));
   return verdict;
 }
 
@@ -138,7 +151,7 @@ absl::StatusOr<Verdict> Grade(const CodeOptions& options, const Problem& problem
   if (!extraction.answer) {
     code::Judgement nothing;
     nothing.verdict = code::JudgeVerdict::kNoCode;
-    return VerdictOf(nothing, options.isolation);
+    return VerdictOf(nothing, options);
   }
   const std::string where = absl::StrFormat("problem %s", problem.id);
   ASSIGN_OR_RETURN(code::CodeProblem asked, code::ProblemFromRow(problem.row, where));
@@ -151,9 +164,9 @@ absl::StatusOr<Verdict> Grade(const CodeOptions& options, const Problem& problem
   ASSIGN_OR_RETURN(Runner * runner, SharedRunner(options.isolation));
   absl::StatusOr<code::Judgement> judgement =
       code::Judge(*runner, asked, *language, Completed(problem.row, asked, *extraction.answer),
-                  {options.all_tests});
+                  {options.profile, options.all_tests});
   if (!judgement.ok()) return Annotate(judgement.status(), where);
-  return VerdictOf(*judgement, options.isolation);
+  return VerdictOf(*judgement, options);
 }
 
 }  // namespace
@@ -162,7 +175,8 @@ Grader CodeGrader() {
   Grader grader;
   grader.name = "code";
   grader.about = "the program passes every test of its problem, run in the sandbox";
-  grader.options = {"language", "isolation", "all_tests", "time_limit_s", "memory_limit_mb"};
+  grader.options = {"language", "isolation",    "all_tests",
+                    "profile",  "time_limit_s", "memory_limit_mb"};
   grader.bind = [known = grader.options](const Json& json) -> absl::StatusOr<BoundGrader> {
     ASSIGN_OR_RETURN(const CodeOptions options, ReadOptions(json, known));
     BoundGrader bound;

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_format.h"
 #include "harness/distributions.h"
+#include "harness/statistics_replicates.h"
 #include "harness/status.h"
 
 namespace assay {
@@ -286,6 +287,19 @@ Estimate BootstrapEstimate(std::span<const ProblemMean> problems, int replicates
       spread.problems, spread.samples,
       absl::StrFormat("%s bootstrap over %s, %d replicates, seed %d",
                       result.bca ? "BCa" : "percentile", spread.UnitNames(), replicates, seed));
+}
+
+Estimate EstimateFromReplicates(double value, std::vector<double> replicates, int64_t problems,
+                                int64_t samples, std::string method, double level) {
+  CHECK(replicates.size() >= 2);
+  double mean = 0, squares = 0;
+  for (const double one : replicates) mean += one / static_cast<double>(replicates.size());
+  for (const double one : replicates) squares += Square(one - mean);
+  std::sort(replicates.begin(), replicates.end());
+  const Interval interval = {QuantileOfSorted(replicates, (1 - level) / 2),
+                             QuantileOfSorted(replicates, (1 + level) / 2)};
+  return EstimateMaker::Make(value, std::sqrt(squares / static_cast<double>(replicates.size() - 1)),
+                             interval, level, problems, samples, std::move(method));
 }
 
 Estimate DifferenceEstimate(std::span<const PairedDifference> differences, int64_t samples,

@@ -232,6 +232,111 @@ absl::StatusOr<TestResult> CallTest(Runner& runner, const CodeProblem& problem,
   return result;
 }
 
+// ---- as LiveCodeBench's runner ----------------------------------------------------------------
+
+absl::StatusOr<Json> LcbRequest(const CodeProblem& problem, std::string_view source,
+                                Profile profile, bool with_expected) {
+  Json inputs = Json::MakeArray(), expected = Json::MakeArray();
+  const bool call = problem.kind == ProblemKind::kCall;
+  for (const CodeTest& test : problem.tests) {
+    Json input = test.input;
+    if (call) {
+      ASSIGN_OR_RETURN(input, ParseJson(test.input));
+    }
+    inputs.Append(std::move(input));
+    expected.Append(test.expected);
+  }
+  Json request = Json::MakeObject({{"source", ToValidUtf8(source)},
+                                   {"fn_name", call ? problem.entry : ""},
+                                   {"inputs", std::move(inputs)}});
+  request.Set("era", profile == Profile::kLcbStringIo ? "stringio" : "later");
+  request.Set("timeout", std::max<int64_t>(1, static_cast<int64_t>(problem.time_limit_seconds)));
+  if (with_expected) request.Set("expected", std::move(expected));
+  return request;
+}
+
+// The driver writes each byte of UTF-8 as one code point, so that surrogates pass.
+std::string FromLatin1(std::string_view text) {
+  std::string bytes;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto first = static_cast<unsigned char>(text[i]);
+    if (first < 0x80 || i + 1 == text.size()) {
+      bytes += text[i];
+    } else {
+      bytes += static_cast<char>((first & 3) << 6 | (text[++i] & 0x3F));
+    }
+  }
+  return bytes;
+}
+
+// One line of the driver's. Returns whether the runner would go on.
+bool TakeLcbLine(const CodeTest& test, const Json& line, TestResult* result, int* code) {
+  std::string got;
+  bool same = false;
+  if (const std::optional<int64_t> failed = line.FindInteger("code")) {
+    *code = *failed == -3 ? -3 : -4;
+    const auto verdict = *code == -3 ? JudgeVerdict::kTimeLimit : JudgeVerdict::kRuntimeError;
+    Fail(verdict, *code == -3 ? "wall" : Kept(line.FindString("why").value_or("")), result);
+    Show(test, "", result);
+    return false;
+  }
+  if (const std::optional<bool> equal = line.FindBool("equal")) {
+    same = *equal;
+  } else if (const Json* value = line.Find("value")) {
+    const absl::StatusOr<Json> expected = ParseJson(test.expected);
+    same = expected.ok() && SameValue(*value, *expected, {});
+    got = ShowValue(*value);
+  } else {
+    got = FromLatin1(line.FindString("out").value_or(""));
+    const Match match = Compare({.comparison = Comparison::kLcb}, got, test.expected);
+    same = match.same;
+    result->line = match.line;
+    result->why = match.why;
+  }
+  if (same) return true;
+  *code = -2;
+  Fail(JudgeVerdict::kWrongAnswer, result->why, result);
+  Show(test, got, result);
+  return false;
+}
+
+absl::Status JudgeLcb(Runner& runner, const CodeProblem& problem, std::string_view source,
+                      Profile profile, bool with_expected, Judgement* judgement) {
+  ASSIGN_OR_RETURN(const Json request, LcbRequest(problem, source, profile, with_expected));
+  ASSIGN_OR_RETURN(const Prepared program, WithDriver(runner, "", {}));
+  RunLimits limits = LimitsOf(problem);
+  limits.wall_ms = (static_cast<int64_t>(problem.time_limit_seconds) + 1) * 1000 *
+                       static_cast<int64_t>(problem.tests.size()) +
+                   5000;
+  limits.cpu_ms = limits.wall_ms;
+  ASSIGN_OR_RETURN(const ProgramEnd end, runner.Run(program, request.Dump(), limits, {"lcb"}));
+  const std::vector<std::string_view> lines = SplitLines(end.run.standard_output);
+  for (size_t i = 0; i < problem.tests.size(); ++i) {
+    TestResult result;
+    const absl::StatusOr<Json> line =
+        i < lines.size() ? ParseJson(lines[i]) : absl::StatusOr<Json>(absl::NotFoundError(""));
+    if (!line.ok() || !line->is_object()) {
+      // The runner finds an empty list where its child died.
+      result = ResultOf(end);
+      if (result.verdict == JudgeVerdict::kAccepted)
+        Fail(JudgeVerdict::kRuntimeError, "the process ended early", &result);
+      judgement->lcb_code = -2;
+      judgement->tests.push_back(std::move(result));
+      return absl::OkStatus();
+    }
+    if (line->FindBool("ask").value_or(false) && !with_expected) {
+      // Only the program's own `==` can say; to be as LiveCodeBench is, it is believed.
+      judgement->tests.clear();
+      judgement->weak = true;
+      return JudgeLcb(runner, problem, source, profile, true, judgement);
+    }
+    const bool on = TakeLcbLine(problem.tests[i], *line, &result, &judgement->lcb_code);
+    judgement->tests.push_back(std::move(result));
+    if (!on) return absl::OkStatus();
+  }
+  return absl::OkStatus();
+}
+
 // ---- asserts, in a sandbox of their own -------------------------------------------------------
 
 Json TestSpec(const CodeProblem& problem) {
@@ -388,6 +493,9 @@ absl::Status JudgeInto(Runner& runner, const CodeProblem& problem, const Languag
     return JudgeAsserts(runner, problem, source, judgement);
   if (problem.kind == ProblemKind::kAssert)
     return RunCppAsserts(runner, problem, language, source, judgement);
+  const bool lcb = options.profile != Profile::kNative && language.name == "python3" &&
+                   (problem.kind == ProblemKind::kStdin || problem.kind == ProblemKind::kCall);
+  if (lcb) return JudgeLcb(runner, problem, source, options.profile, false, judgement);
   if (problem.kind == ProblemKind::kCall && !python) {
     return FailedPrecondition("a call of a function in language '%s' is not known how to make",
                               language.name);
@@ -402,6 +510,11 @@ absl::Status JudgeInto(Runner& runner, const CodeProblem& problem, const Languag
 }
 
 }  // namespace
+
+std::string_view ProfileName(Profile profile) {
+  if (profile == Profile::kNative) return "native";
+  return profile == Profile::kLcb ? "lcb" : "lcb-stringio";
+}
 
 std::string_view JudgeVerdictName(JudgeVerdict verdict) {
   constexpr std::string_view kNames[] = {
@@ -439,6 +552,7 @@ Json ToJson(const Judgement& judgement) {
   json.Set("time_limit_s", static_cast<double>(judgement.limits.cpu_ms) / 1000);
   json.Set("memory_limit_mb", judgement.limits.memory_bytes >> 20);
   if (judgement.weak) json.Set("weak", true);
+  if (judgement.lcb_code != 0) json.Set("lcb_code", judgement.lcb_code);
   if (judgement.failed_test >= 0) {
     const TestResult& failed = judgement.tests[static_cast<size_t>(judgement.failed_test)];
     Json shown = Json::MakeObject({{"test", judgement.failed_test + 1},

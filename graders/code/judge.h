@@ -45,10 +45,20 @@ struct Judgement {
   int tests_total = 0;
   std::string language;
   RunLimits limits;   // as they were for this language
+  int lcb_code = 0;   // of the profiles lcb: -2 wrong, -3 late, -4 failed; 0 accepted
   bool weak = false;  // a program that knows how could have forged it (asserts in its own process)
 };
 
+// How Python programs with standard input, and calls, are run.
+enum class Profile {
+  kNative,      // python3 as it is: a fresh process for each test, real standard input
+  kLcb,         // as LiveCodeBench's runner: one process, wrapped source, its stand-in for stdin
+  kLcbStringIo  // the same with the earlier stand-in, which lighteval and others still use
+};
+std::string_view ProfileName(Profile profile);  // "native", "lcb", "lcb-stringio"
+
 struct JudgeOptions {
+  Profile profile = Profile::kNative;
   bool all_tests = false;  // go on after a failure
 };
 

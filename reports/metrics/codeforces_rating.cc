@@ -1,0 +1,199 @@
+// The metric `codeforces_rating`: the Elo rating that the solved problems, or the standings of
+// whole contests, give a model.
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <map>
+
+#include "harness/metric.h"
+#include "harness/random.h"
+#include "harness/statistics_replicates.h"
+#include "harness/status.h"
+#include "harness/text.h"
+#include "reports/rating/codeforces.h"
+
+namespace assay {
+namespace {
+
+constexpr int kReplicates = 1000;
+constexpr int kAttempts = 8;  // of one problem that count, in the order of the samples
+
+std::string TagOf(const ProblemOutcomes& problem, std::string_view name) {
+  for (const std::string& tag : problem.tags) {
+    if (tag.size() > name.size() && tag.starts_with(name) && tag[name.size()] == ':')
+      return tag.substr(name.size() + 1);
+  }
+  return "";
+}
+
+double MeanScore(const std::vector<SampleOutcome>& samples) {
+  double sum = 0;
+  for (const SampleOutcome& sample : samples) sum += EarnedScore(sample);
+  return sum / static_cast<double>(samples.size());
+}
+
+// As many samples as there are, drawn with replacement.
+std::vector<SampleOutcome> Redrawn(const std::vector<SampleOutcome>& samples, Xoshiro256* random) {
+  std::vector<SampleOutcome> drawn;
+  for (size_t i = 0; i < samples.size(); ++i)
+    drawn.push_back(samples[random->Below(samples.size())]);
+  return drawn;
+}
+
+// ---- by the ratings of problems ----
+
+// The likelihood has no maximum where all or none are solved: then the prior decides, and the
+// method says so. Replicates use the prior throughout, since some of them are extreme.
+absl::StatusOr<NamedEstimate> ByProblems(const MetricInput& input) {
+  std::vector<const ProblemOutcomes*> problems;
+  std::vector<double> ratings;
+  int64_t samples = 0;
+  for (const ProblemOutcomes& problem : input.problems) {
+    const std::optional<double> rating = ParseDouble(TagOf(problem, "rating"));
+    if (!rating || problem.samples.empty()) continue;
+    problems.push_back(&problem);
+    ratings.push_back(*rating);
+    samples += static_cast<int64_t>(problem.samples.size());
+  }
+  if (problems.empty())
+    return FailedPrecondition("codeforces_rating: no graded problem has a tag 'rating:NUMBER'");
+  std::vector<RatedProblem> solved;
+  for (size_t i = 0; i < problems.size(); ++i)
+    solved.push_back({ratings[i], MeanScore(problems[i]->samples)});
+  const std::optional<ProblemRating> likely = RateByProblems(solved);
+  const ProblemRating value = likely ? *likely : *RateByProblems(solved, RatingPrior());
+  Xoshiro256 random(input.seed);
+  std::vector<double> replicates;
+  for (int i = 0; i < kReplicates; ++i) {
+    std::vector<RatedProblem> drawn;
+    for (size_t k = 0; k < problems.size(); ++k) {
+      const size_t at = random.Below(problems.size());
+      drawn.push_back({ratings[at], MeanScore(Redrawn(problems[at]->samples, &random))});
+    }
+    replicates.push_back(RateByProblems(drawn, RatingPrior())->rating);
+  }
+  const std::string method = absl::StrFormat(
+      "%s over rated problems (error of the fit %.0f); bootstrap over problems and samples",
+      likely ? "maximum likelihood" : "prior N(1200, 600), all or none solved",
+      value.standard_error);
+  return NamedEstimate{
+      "codeforces_rating",
+      EstimateFromReplicates(value.rating, std::move(replicates),
+                             static_cast<int64_t>(problems.size()), samples, method)};
+}
+
+// ---- by standings: a snapshot file, and problems with tags 'contest' and 'index' ----
+
+struct Entered {
+  Contest contest;
+  std::vector<std::vector<SampleOutcome>> problems;  // by the contest's order; empty: not tried
+};
+
+absl::StatusOr<std::map<std::string, Entered>> ReadSnapshot(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  absl::StatusOr<Json> json = ParseJson(text);
+  if (!json.ok()) return Annotate(json.status(), path);
+  const Json* contests = json->Find("contests");
+  if (contests == nullptr || !contests->is_array())
+    return InvalidArgument("%s: expected a list 'contests'", path);
+  std::map<std::string, Entered> entered;
+  for (size_t i = 0; i < contests->size(); ++i) {
+    ASSIGN_OR_RETURN(Contest contest, ContestFromJson(contests->AsArray()[i],
+                                                      absl::StrFormat("%s: contest %d", path, i)));
+    Entered& one = entered[contest.id];
+    one.problems.resize(contest.problem_points.size());
+    one.contest = std::move(contest);
+  }
+  return entered;
+}
+
+// Problem "A" is the first, "B" the second; a number counts from 1.
+std::optional<size_t> PlaceOf(const std::string& index, size_t problems) {
+  if (index.empty()) return std::nullopt;
+  const std::optional<int64_t> number = ParseInt(index);
+  const int64_t place = number ? *number - 1 : index[0] - 'A';
+  if (place < 0 || static_cast<size_t>(place) >= problems) return std::nullopt;
+  return static_cast<size_t>(place);
+}
+
+std::optional<int> RatingIn(const Entered& entered, Xoshiro256* random) {
+  std::vector<Attempts> attempts(entered.problems.size());
+  for (size_t i = 0; i < attempts.size(); ++i) {
+    const std::vector<SampleOutcome>& samples = entered.problems[i];
+    for (const SampleOutcome& sample : random != nullptr ? Redrawn(samples, random) : samples)
+      attempts[i].push_back(EarnedScore(sample) >= 1);
+  }
+  const ContestScore score = ScoreAttempts(entered.contest, attempts, kAttempts);
+  const std::optional<int> rating = ContestRating(entered.contest, score, RankRule::kConsistent);
+  // Better than everybody: no bound from above; CodeElo's cap is the best that can be said.
+  return rating ? rating : ContestRating(entered.contest, score, RankRule::kCodeElo);
+}
+
+double MeanRating(const std::vector<const Entered*>& contests, Xoshiro256* random) {
+  double sum = 0;
+  for (size_t i = 0; i < contests.size(); ++i) {
+    const size_t at = random != nullptr ? random->Below(contests.size()) : i;
+    sum += *RatingIn(*contests[at], random);
+  }
+  return sum / static_cast<double>(contests.size());
+}
+
+absl::StatusOr<NamedEstimate> ByStandings(const MetricInput& input, const std::string& path) {
+  using Snapshot = std::map<std::string, Entered>;
+  ASSIGN_OR_RETURN(Snapshot snapshot, ReadSnapshot(path));
+  int64_t problems = 0, samples = 0;
+  std::map<std::string, bool> tried;
+  for (const ProblemOutcomes& problem : input.problems) {
+    const auto entered = snapshot.find(TagOf(problem, "contest"));
+    if (entered == snapshot.end()) continue;
+    const auto place = PlaceOf(TagOf(problem, "index"), entered->second.problems.size());
+    if (!place) continue;
+    entered->second.problems[*place] = problem.samples;
+    tried[entered->first] = true;
+    ++problems;
+    samples += static_cast<int64_t>(problem.samples.size());
+  }
+  std::vector<const Entered*> contests;
+  for (const auto& [id, yes] : tried) contests.push_back(&snapshot[id]);
+  if (contests.empty())
+    return FailedPrecondition("codeforces_rating: no problem is of a contest in %s", path);
+  Xoshiro256 random(input.seed);
+  std::vector<double> replicates;
+  for (int i = 0; i < kReplicates; ++i) replicates.push_back(MeanRating(contests, &random));
+  const std::string method = absl::StrFormat(
+      "mean over %d contests, first %d samples in order, consistent ranks; bootstrap over contests "
+      "and samples",
+      contests.size(), kAttempts);
+  return NamedEstimate{"codeforces_rating_contests",
+                       EstimateFromReplicates(MeanRating(contests, nullptr), std::move(replicates),
+                                              problems, samples, method)};
+}
+
+absl::StatusOr<std::vector<NamedEstimate>> Compute(const MetricInput& input, const std::string&) {
+  std::vector<NamedEstimate> estimates;
+  ASSIGN_OR_RETURN(NamedEstimate by_problems, ByProblems(input));
+  estimates.push_back(std::move(by_problems));
+  const char* snapshot = std::getenv("ASSAY_CODEFORCES_SNAPSHOT");
+  if (snapshot == nullptr || *snapshot == '\0') return estimates;
+  ASSIGN_OR_RETURN(NamedEstimate by_standings, ByStandings(input, snapshot));
+  estimates.push_back(std::move(by_standings));
+  return estimates;
+}
+
+}  // namespace
+
+Metric CodeforcesRatingMetric() {
+  Metric metric;
+  metric.name = "codeforces_rating";
+  metric.about =
+      "Elo rating by maximum likelihood over problems with a tag 'rating:N' (all or none solved: a "
+      "prior N(1200, 600)); with $ASSAY_CODEFORCES_SNAPSHOT also from contests' standings as "
+      "CodeElo (arXiv 2501.01257) does, ranks counted consistently";
+  metric.compute = Compute;
+  return metric;
+}
+
+}  // namespace assay
