@@ -264,6 +264,68 @@ TEST(AlgebraMetamorphic, ListsAreTheSameInEveryOrderAndTuplesAreNot) {
   }
 }
 
+// Roots leave the denominator: 1/(a√m + b√n) times its conjugate.
+TEST(AlgebraMetamorphic, RationalisedFractionsStayEqual) {
+  Random random(20260107);
+  for (int i = 0; i < 400; ++i) {
+    const int a = Pick(random, 1, 5);
+    const int b = Pick(random, 1, 5);
+    const int m = Pick(random, 2, 19);
+    const int n = Pick(random, 2, 19);
+    const int below = a * a * m - b * b * n;
+    if (below == 0) continue;
+    const auto root = [](int factor, int radicand) {
+      return std::to_string(factor) + "\\sqrt{" + std::to_string(radicand) + "}";
+    };
+    const std::string fraction = "\\frac{1}{" + root(a, m) + "+" + root(b, n) + "}";
+    const std::string over = "}{" + std::to_string(below) + "}";
+    ExpectEqual(fraction, "\\frac{" + root(a, m) + "-" + root(b, n) + over);
+    ExpectEqual(fraction,
+                "\\frac{-" + root(b, n) + "+\\sqrt{" + std::to_string(a * a * m) + "}" + over);
+    ExpectDifferent(fraction, "\\frac{" + root(a, m) + "+" + root(b, n) + over);
+    ExpectDifferent(fraction, "\\frac{" + root(a, m + 1) + "-" + root(b, n) + over);
+  }
+}
+
+// Addition theorems with random factors: proved, not only seen at points; a wrong sign is refuted.
+TEST(AlgebraMetamorphic, AdditionTheoremsAreProved) {
+  Random random(20260108);
+  for (int i = 0; i < 50; ++i) {
+    const std::string u = std::to_string(Pick(random, 1, 4)) + "x";
+    const std::string v = std::to_string(Pick(random, 1, 4)) + "y";
+    const bool sine = Pick(random, 0, 1) == 0;
+    const bool plus = Pick(random, 0, 1) == 0;
+    const std::string left = (sine ? "\\sin(" : "\\cos(") + u + (plus ? "+" : "-") + v + ")";
+    const auto right = [&](bool sign) {
+      const std::string between = sign ? "+" : "-";
+      return sine ? "\\sin " + u + "\\cos " + v + between + "\\cos " + u + "\\sin " + v
+                  : "\\cos " + u + "\\cos " + v + between + "\\sin " + u + "\\sin " + v;
+    };
+    const Outcome outcome = Check(left, right(sine == plus), {});
+    EXPECT_EQ(outcome.verdict, Verdict::kProvedEqual) << left << " | " << right(sine == plus);
+    ExpectDifferent(left, right(sine != plus));
+    const int k = Pick(random, 2, 5);
+    const std::string power = std::to_string(k);
+    ExpectEqual("e^{" + power + "x+y}", "(e^x)^" + power + "e^{y}");
+    ExpectDifferent("e^{" + power + "x+y}", "(e^x)^" + power + "+e^{y}");
+  }
+}
+
+// Generated expressions of all kinds: each is itself, and no order of two of them matters.
+TEST(AlgebraMetamorphic, SamenessIsReflexiveAndSymmetric) {
+  Random random(20260109);
+  for (int i = 0; i < 500; ++i) {
+    const Term term = Generate(random, Pick(random, 1, 2), /*symbols=*/i % 2 == 0);
+    const Term other = Pick(random, 0, 1) == 0 ? Rewritten(term, random)
+                                               : Generate(random, 1, /*symbols=*/i % 2 == 0);
+    const std::string a = Spelled(term, random);
+    const std::string b = Spelled(other, random);
+    EXPECT_TRUE(SameAnswer(a, a, {})) << a;
+    EXPECT_TRUE(SameAnswer(b, b, {})) << b;
+    EXPECT_EQ(SameAnswer(a, b, {}), SameAnswer(b, a, {})) << a << " | " << b;
+  }
+}
+
 TEST(AlgebraMetamorphic, EquationsStayTheSameUpToAFactor) {
   Random random(20260106);
   for (int i = 0; i < 300; ++i) {
