@@ -8,12 +8,14 @@ PYTHON is one that has Math-Verify:  python3 -m venv venv && venv/bin/pip instal
 Three sets: the shared adversarial pairs (hostile rows left out: Math-Verify hangs on half of them), MATH-500's references
 against themselves, and the 800 real outputs whole, so that both sides find the answer first. Each repeat times all pairs of a set with Math-Verify in
 this process, and then with `assay verify --pairs`, workers and JSON included; the two alternate, so that the load of the
-machine is the same for both. Times are wall time for each pair; the medians over the repeats of each side's total and
-median are printed with their ratio. Where both are slowed by other work the ratio is what counts.
+machine is the same for both. Printed are the medians over the repeats of: CPU time for a pair, which other work on the machine changes least (ours with
+reading the file, the workers and the program's start and end, over a file of all pairs ten times, as one start serves a whole
+run); the mean and median wall time for a pair; and the ratios.
 """
 import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -42,10 +44,14 @@ def sets(path):
             ("real outputs, whole", outputs, "raw")]
 
 
+TIMES = 10  # that our file holds all pairs
+
+
 def theirs(pairs, field):
-    """Microseconds for each pair and its verdict, by Math-Verify."""
+    """Wall microseconds for each pair, its verdict, and all CPU microseconds, by Math-Verify."""
     from math_verify import parse, verify
     times, verdicts = [], []
+    cpu = time.process_time()
     for gold, pred, _ in pairs:
         begin = time.perf_counter()
         try:
@@ -54,19 +60,26 @@ def theirs(pairs, field):
             verdict = False
         times.append(1e6 * (time.perf_counter() - begin))
         verdicts.append(bool(verdict))
-    return times, verdicts
+    return times, verdicts, 1e6 * (time.process_time() - cpu)
+
+
+def children_cpu():
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def ours(assay, pairs, field):
     """The same by `assay verify`: the times that it prints, which begin before the grader is asked and end with its verdict."""
+    cpu = children_cpu()
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as out:
-        for gold, pred, _ in pairs:
+        for gold, pred, _ in pairs * TIMES:
             out.write(json.dumps({"gold": gold, field: pred}) + "\n")
         out.flush()
         end = subprocess.run([assay, "verify", "--pairs", out.name], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                              text=True, check=True)
     rows = [json.loads(line) for line in end.stdout.splitlines()]
-    return [row["microseconds"] for row in rows], [row["verdict"] == "correct" for row in rows]
+    return ([row["microseconds"] for row in rows], [row["verdict"] == "correct" for row in rows[:len(pairs)]],
+            1e6 * (children_cpu() - cpu))
 
 
 def right(pairs, verdicts):
@@ -95,14 +108,17 @@ def main():
         theirs(pairs[:5], field)  # imports and caches
         runs = []
         for _ in range(options.repeats):
-            peer_times, peer_verdicts = theirs(pairs, field)
-            our_times, our_verdicts = ours(assay, pairs, field)
-            runs.append((sum(peer_times), statistics.median(peer_times), sum(our_times), statistics.median(our_times)))
-        peer_total, peer_median, our_total, our_median = (statistics.median(run[i] for run in runs) for i in range(4))
-        print(f"{name}: {len(pairs)} pairs")
-        print(f"  Math-Verify  {peer_total / len(pairs):9.0f} us mean {peer_median:9.0f} us median; {right(pairs, peer_verdicts)}")
-        print(f"  assay        {our_total / len(pairs):9.1f} us mean {our_median:9.1f} us median; {right(pairs, our_verdicts)}")
-        print(f"  ratio        {peer_total / our_total:9.0f} x by means {peer_median / our_median:6.0f} x by medians")
+            peer_times, peer_verdicts, peer_cpu = theirs(pairs, field)
+            our_times, our_verdicts, our_cpu = ours(assay, pairs, field)
+            runs.append((peer_cpu, sum(peer_times), statistics.median(peer_times),
+                         our_cpu / TIMES, sum(our_times) / TIMES, statistics.median(our_times)))
+        middle = [statistics.median(run[i] for run in runs) for i in range(6)]
+        for i in (0, 1, 3, 4):
+            middle[i] /= len(pairs)
+        print(f"{name}: {len(pairs)} pairs, us for each     CPU      mean    median")
+        print(f"  Math-Verify {middle[0]:29.1f} {middle[1]:9.1f} {middle[2]:9.1f}   {right(pairs, peer_verdicts)}")
+        print(f"  assay       {middle[3]:29.1f} {middle[4]:9.1f} {middle[5]:9.1f}   {right(pairs, our_verdicts)}")
+        print(f"  ratio       {middle[0] / middle[3]:29.0f} {middle[1] / middle[4]:9.0f} {middle[2] / middle[5]:9.0f}")
 
 
 if __name__ == "__main__":

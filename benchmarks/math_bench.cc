@@ -2,15 +2,19 @@
 //
 //   build/bench/bin/math_bench [PAIRS.jsonl...]
 //
-// Without files: our own table, and the shared vectors where they are present. In this process and
-// on this thread only; `assay verify --pairs` measures with the worker processes.
+// Without files: our own table, and the shared vectors where they are present; of whole replies the
+// time includes finding the answer. In this process and on this thread only; `assay verify --pairs`
+// measures with the worker processes.
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <map>
 #include <string>
 #include <vector>
 
 #include "graders/algebra/check.h"
+#include "harness/grading.h"
+#include "harness/status.h"
 #include "tests/testing.h"
 
 namespace assay::algebra {
@@ -36,6 +40,14 @@ void PrintRow(const std::string& name, std::vector<double> microseconds) {
               1e6 * static_cast<double>(microseconds.size()) / total);
 }
 
+void PrintTable(const std::string& name, const std::map<std::string, std::vector<double>>& by_tier,
+                const std::vector<double>& all) {
+  std::printf("%s (us)\n  %-12s %6s %9s %9s %9s %10s %10s\n", name.c_str(), "tier", "pairs", "p50",
+              "p90", "p99", "max", "pairs/s");
+  for (const auto& [tier, times] : by_tier) PrintRow(tier, times);
+  PrintRow("all", all);
+}
+
 void Measure(const std::string& name, const std::vector<Pair>& pairs) {
   if (pairs.empty()) return;
   std::map<std::string, std::vector<double>> by_tier;
@@ -45,10 +57,28 @@ void Measure(const std::string& name, const std::vector<Pair>& pairs) {
     by_tier[std::string(TierName(outcome.tier))].push_back(outcome.microseconds);
     all.push_back(outcome.microseconds);
   }
-  std::printf("%s (us)\n  %-12s %6s %9s %9s %9s %10s %10s\n", name.c_str(), "tier", "pairs", "p50",
-              "p90", "p99", "max", "pairs/s");
-  for (const auto& [tier, times] : by_tier) PrintRow(tier, times);
-  PrintRow("all", all);
+  PrintTable(name, by_tier, all);
+}
+
+// Whole replies: split, searched and judged, as `assay run` does it.
+void MeasureReplies(const std::string& name, const std::string& path) {
+  const auto grading = BindGrading("boxed", Json(), "math", Json());
+  CHECK(grading.ok());
+  std::map<std::string, std::vector<double>> by_tier;
+  std::vector<double> all;
+  for (const Json& row : testing_support::ReadJsonLinesFile(path)) {
+    Problem problem;
+    problem.reference = *row.FindString("gold_answer_field");
+    Sample sample;
+    sample.completion.raw = sample.completion.answer = *row.FindString("raw_output");
+    const auto begin = std::chrono::steady_clock::now();
+    CHECK(GradeSample(*grading, problem, &sample).ok());
+    all.push_back(
+        std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin)
+            .count());
+    by_tier[sample.verdict.detail.FindString("tier").value_or("none")].push_back(all.back());
+  }
+  PrintTable(name, by_tier, all);
 }
 
 std::vector<Pair> OurTable() {
@@ -59,9 +89,11 @@ std::vector<Pair> OurTable() {
 }
 
 // Rows with gold and pred; a reference alone is compared with itself.
-std::vector<Pair> PairsOf(const std::string& path, bool against_itself) {
+std::vector<Pair> PairsOf(const std::string& path, bool against_itself,
+                          const std::string& set = "") {
   std::vector<Pair> pairs;
   for (const Json& row : testing_support::ReadJsonLinesFile(path)) {
+    if (!set.empty() && row.FindString("set") != set) continue;
     const auto gold = row.FindString("gold");
     const auto pred = against_itself ? gold : row.FindString("pred");
     if (gold && pred && !gold->empty()) pairs.push_back({*gold, *pred});
@@ -81,5 +113,8 @@ int main(int argc, char** argv) {
   if (!vectors.empty()) Measure("adversarial pairs", PairsOf(vectors, false));
   const std::string golds = assay::testing_support::SharedPath("vectors/gold_answers.jsonl");
   if (!golds.empty()) Measure("references against themselves", PairsOf(golds, true));
+  if (!golds.empty()) Measure("MATH-500 against itself", PairsOf(golds, true, "MATH500"));
+  const std::string replies = assay::testing_support::SharedPath("vectors/qwen_math_outputs.jsonl");
+  if (!replies.empty()) MeasureReplies("800 whole replies", replies);
   return 0;
 }

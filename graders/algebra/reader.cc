@@ -71,10 +71,10 @@ mpq_class RepeatingValue(std::string_view text) {
 // Words that are prose, not products of letters.
 bool LooksLikeProse(std::string_view word) {
   static const std::unordered_set<std::string_view> shorts = {
-      "the", "not", "all", "any", "yes", "odd", "for", "are", "has", "can",  "one", "two", "ten",
-      "red", "day", "but", "its", "non", "was", "out", "use", "set", "no",   "is",  "of",  "if",
-      "Yes", "No",  "The", "All", "Not", "its", "who", "why", "how", "None", "DNE", "NaN", "nan",
-      "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "pts", "pt",  "per"};
+      "six", "the", "not", "all", "any", "yes", "odd", "for", "are", "has", "can",  "one", "two",
+      "ten", "red", "day", "but", "its", "non", "was", "out", "use", "set", "no",   "is",  "of",
+      "if",  "Yes", "No",  "The", "All", "Not", "its", "who", "why", "how", "None", "DNE", "NaN",
+      "nan", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "pts", "pt",  "per"};
   if (shorts.count(word)) return true;
   if (word.size() < 4 || AllUpper(word)) return false;
   return word.find_first_of("aeiouyAEIOUY") != std::string_view::npos;
@@ -1673,6 +1673,21 @@ class Parser {
     return Counted(MakeSymbol((kind == "triangle" ? "triangle " : "angle ") + name));
   }
 
+  // The vector from A to B is not that from B to A, as a product of letters would be.
+  static bool IsArrow(std::string_view accent) {
+    return accent == "vec" || accent == "overrightarrow" || accent == "overleftarrow";
+  }
+  // "AB" of a product of two letters or more; "" of anything else.
+  static std::string LettersOf(const Expr& e) {
+    std::string letters;
+    if (e->kind != Kind::kMul) return letters;
+    for (const Expr& factor : e->args) {
+      if (factor->kind != Kind::kSymbol || factor->text.size() != 1) return "";
+      letters += factor->text;
+    }
+    return letters;
+  }
+
   Expr Accent(const std::string& name) {
     const Expr inside = TexArgument();
     if (failed()) return nullptr;
@@ -1680,6 +1695,11 @@ class Parser {
         name == "wideparen" || name == "overleftarrow") {
       // \overline{AB} is the segment AB, as the bare letters are.
       if (inside->kind == Kind::kMul && name == "overline") return inside;
+    }
+    if (const std::string ends = LettersOf(inside); !ends.empty() && IsArrow(name)) {
+      const bool backwards = name == "overleftarrow";
+      return Counted(
+          MakeSymbol("vec_" + (backwards ? std::string(ends.rbegin(), ends.rend()) : ends)));
     }
     if (inside->kind == Kind::kSymbol && name == "hat" &&
         (inside->text == "j" || inside->text == "k"))

@@ -305,7 +305,24 @@ class Builder {
     }
   }
 
+  // "a < x <= b": an interval, whose ends need not be ordered. Nothing for other relations.
+  std::optional<RealSet> Between(const Expr& e) {
+    if (e->text.size() != 2 || e->args[1]->kind != Kind::kSymbol) return std::nullopt;
+    const auto rises = [](char op) { return op == kLess || op == kLessEqual; };
+    const auto falls = [](char op) { return op == kGreater || op == kGreaterEqual; };
+    const bool up = rises(e->text[0]) && rises(e->text[1]);
+    if (!up && !(falls(e->text[0]) && falls(e->text[1]))) return std::nullopt;
+    const std::string& name = e->args[1]->text;
+    if (Mentions(e->args[0], name) || Mentions(e->args[2], name)) return std::nullopt;
+    const auto closed = [](char op) { return op == kLessEqual || op == kGreaterEqual; };
+    auto set = up ? Interval(e->args[0], e->args[2], closed(e->text[0]), closed(e->text[1]))
+                  : Interval(e->args[2], e->args[0], closed(e->text[1]), closed(e->text[0]));
+    if (set) set->variable = name;
+    return set;
+  }
+
   std::optional<RealSet> Relation(const Expr& e) {
+    if (auto interval = Between(e)) return interval;
     // Negative: no inequality is without one unknown.
     std::optional<RealSet> total;
     for (size_t i = 0; i < e->text.size(); ++i) {
