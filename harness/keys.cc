@@ -42,18 +42,30 @@ std::vector<int> ChoiceOrder(std::string_view problem_id, uint64_t seed, int cou
   return order;
 }
 
-std::string RequestKey(std::string_view model, std::string_view endpoint, const Prompt& prompt,
-                       const Sampling& sampling, int index) {
-  Sha256 hash;
+std::string RequestKeyPrefix(std::string_view model, std::string_view endpoint,
+                             std::string_view prompt_json, const Sampling& sampling) {
   std::string bytes = "request/1";
   AppendPart(model, &bytes);
   AppendPart(endpoint, &bytes);
-  AppendPart(PromptToJson(prompt).Dump(), &bytes);
+  AppendPart(prompt_json, &bytes);
   AppendPart(SamplingToJson(sampling).Dump(), &bytes);
   AppendPart(std::to_string(sampling.seed), &bytes);
+  return bytes;
+}
+
+std::string RequestKey(std::string_view prefix, int index) {
+  Sha256 hash;
+  hash.Update(prefix);
+  std::string bytes;
   AppendPart(std::to_string(index), &bytes);
   hash.Update(bytes);
   return hash.HexDigest();
+}
+
+std::string RequestKey(std::string_view model, std::string_view endpoint, const Prompt& prompt,
+                       const Sampling& sampling, int index) {
+  return RequestKey(RequestKeyPrefix(model, endpoint, PromptToJson(prompt).Dump(), sampling),
+                    index);
 }
 
 }  // namespace assay

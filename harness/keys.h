@@ -18,7 +18,11 @@ uint64_t SampleSeed(uint64_t run_seed, std::string_view task, std::string_view p
 // unseeded. result[displayed] = position in the dataset.
 std::vector<int> ChoiceOrder(std::string_view problem_id, uint64_t seed, int count);
 
-// SHA-256 over (model, endpoint, rendered request, sampling, sample index).
+// SHA-256 over (model, endpoint, rendered request, sampling, sample index). The first part is made
+// once for all samples of a problem; `prompt_json` is PromptToJson(prompt).Dump().
+std::string RequestKeyPrefix(std::string_view model, std::string_view endpoint,
+                             std::string_view prompt_json, const Sampling& sampling);
+std::string RequestKey(std::string_view prefix, int index);
 std::string RequestKey(std::string_view model, std::string_view endpoint, const Prompt& prompt,
                        const Sampling& sampling, int index);
 

@@ -27,6 +27,7 @@ namespace {
 // A problem whose draws are under way.
 struct OpenProblem {
   Problem problem;
+  std::string key_prefix;  // of its samples' request keys
   int draws_left = 0;
   int draws_graded = 0;
   bool whole = false;  // all of its samples are drawn in this process
@@ -292,12 +293,16 @@ absl::StatusOr<std::optional<CompletionRequest>> Pipeline::Plan(const AskedProbl
         state.stream->dataset_path(), asked.line, id);
   }
   state.problems += 1;
-  state.prompt_hash.Update(PromptToJson(asked.prompt).Dump() + "\n");
+  const std::string prompt_json = PromptToJson(asked.prompt).Dump();
+  state.prompt_hash.Update(prompt_json);
+  state.prompt_hash.Update("\n");
 
   CompletionRequest request;
   request.sampling = task.sampling;
   request.sampling.seed = plan_.seed;
   request.prompt = asked.prompt;
+  std::string key_prefix =
+      RequestKeyPrefix(identity_.model, identity_.endpoint, prompt_json, request.sampling);
   for (int index = 0; index < task.samples; ++index) {
     const auto stored =
         state.stored.empty() ? state.stored.end() : state.stored.find(DrawKey(id, index));
@@ -305,8 +310,7 @@ absl::StatusOr<std::optional<CompletionRequest>> Pipeline::Plan(const AskedProbl
       request.draws.push_back({index, SampleSeed(plan_.seed, task.name, id, index)});
       continue;
     }
-    if (stored->second !=
-        RequestKey(identity_.model, identity_.endpoint, asked.prompt, request.sampling, index)) {
+    if (stored->second != RequestKey(key_prefix, index)) {
       return FailedPrecondition(
           "run %s: task %s, problem '%s', sample %d was asked differently when it was stored "
           "(model, endpoint, prompt "
@@ -320,6 +324,7 @@ absl::StatusOr<std::optional<CompletionRequest>> Pipeline::Plan(const AskedProbl
   RETURN_IF_ERROR(writer_.PutProblem(task.name, asked.problem, asked.prompt));
   auto open = std::make_shared<OpenProblem>();
   open->problem = asked.problem;
+  open->key_prefix = std::move(key_prefix);
   open->draws_left = static_cast<int>(request.draws.size());
   open->whole = open->draws_left == task.samples;
   open_[{request.task, request.problem_id}] = std::move(open);
@@ -385,8 +390,7 @@ void Pipeline::Done(const CompletionRequest& request, const Draw& draw,
   for (size_t i = 0; i < plan_.tasks.size(); ++i) {
     if (plan_.tasks[i].name == request.task) job.task = i;
   }
-  job.key =
-      RequestKey(identity_.model, identity_.endpoint, request.prompt, request.sampling, draw.index);
+  job.key = RequestKey(job.open->key_prefix, draw.index);
   job.draw = draw;
   job.completion = *std::move(completion);
   queue_.Push(std::move(job));
