@@ -171,7 +171,9 @@ TEST(Metrics, NoneGivesANumberWithoutAnInterval) {
     EXPECT_FALSE(metric.compute(empty_problem, metric.name).ok()) << metric.name;
     for (const std::vector<std::string>& problems : std::vector<std::vector<std::string>>{
              {"cc"}, {"ww"}, {"cw"}, {"tt", "nn"}, {"cc", "cc", "cc"}, {"cwtnuccw", "cccc"}}) {
-      ASSERT_OK_AND_ASSIGN(const auto estimates, metric.compute(Input(problems), metric.name));
+      MetricInput input = Input(problems);
+      for (ProblemOutcomes& problem : input.problems) problem.tags = {"rating:1600"};
+      ASSERT_OK_AND_ASSIGN(const auto estimates, metric.compute(input, metric.name));
       EXPECT_FALSE(estimates.empty());
       for (const NamedEstimate& one : estimates) {
         const std::string what = one.name + " " + EstimateToJson(one.estimate).Dump();

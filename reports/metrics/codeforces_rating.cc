@@ -7,6 +7,7 @@
 #include <iterator>
 #include <map>
 
+#include "harness/distributions.h"
 #include "harness/metric.h"
 #include "harness/random.h"
 #include "harness/statistics_replicates.h"
@@ -67,6 +68,12 @@ absl::StatusOr<NamedEstimate> ByProblems(const MetricInput& input) {
   Xoshiro256 random(input.seed);
   std::vector<double> replicates;
   for (int i = 0; i < kReplicates; ++i) {
+    if (!likely) {
+      // Redrawing samples that are all alike shows no spread: the posterior's own stands for it.
+      replicates.push_back(value.rating +
+                           value.standard_error * NormalQuantile((i + 0.5) / kReplicates));
+      continue;
+    }
     std::vector<RatedProblem> drawn;
     for (size_t k = 0; k < problems.size(); ++k) {
       const size_t at = random.Below(problems.size());
@@ -75,9 +82,9 @@ absl::StatusOr<NamedEstimate> ByProblems(const MetricInput& input) {
     replicates.push_back(RateByProblems(drawn, RatingPrior())->rating);
   }
   const std::string method = absl::StrFormat(
-      "%s over rated problems (error of the fit %.0f); bootstrap over problems and samples",
+      "%s over rated problems (error of the fit %.0f); %s",
       likely ? "maximum likelihood" : "prior N(1200, 600), all or none solved",
-      value.standard_error);
+      value.standard_error, likely ? "bootstrap over problems and samples" : "normal interval");
   return NamedEstimate{
       "codeforces_rating",
       EstimateFromReplicates(value.rating, std::move(replicates),
