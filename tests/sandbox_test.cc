@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <thread>
 
@@ -224,8 +223,10 @@ TEST(Sandbox, ADeadSupervisorIsReplacedAndTheRunRepeated) {
   const std::string own = "/proc/self/task/" + std::to_string(getpid()) + "/children";
   const auto children = [&] {
     std::vector<pid_t> pids;
-    std::ifstream file(own);
-    for (pid_t pid = 0; file >> pid;) pids.push_back(pid);
+    for (const std::string_view word : Split(testing_support::ReadWholeFile(own), ' ')) {
+      if (const std::optional<int64_t> pid = ParseInt(word))
+        pids.push_back(static_cast<pid_t>(*pid));
+    }
     return pids;
   };
   ASSERT_FALSE(children().empty());
