@@ -129,14 +129,15 @@ std::vector<std::string> EngineOptionNames() {
 absl::StatusOr<EngineOptions> ReadEngineOptions(const Json& given) {
   EngineOptions options;
   if (!given.is_object()) return options;
-  for (const auto& [name, value] : given.AsMembers()) {
+  for (const Json::Member& member : given.AsMembers()) {
+    const std::string& name = member.first;  // clang 14 captures no structured binding
     const auto reader = std::find_if(Readers().begin(), Readers().end(),
                                      [&](const Reader& r) { return r.name == name; });
     if (reader == Readers().end()) {
       return InvalidArgument("--model-args: the backend 'local' knows no '%s'%s", name,
                              DidYouMean(name, EngineOptionNames()));
     }
-    RETURN_IF_ERROR(reader->read(value, &options));
+    RETURN_IF_ERROR(reader->read(member.second, &options));
   }
   return options;
 }
