@@ -2,6 +2,7 @@
 
 usage: problems.py --kind math > datasets/demo_math.jsonl      (40 held-out problems of each family of that kind)
        problems.py --kind choice > datasets/demo_choice.jsonl
+       problems.py --kind code > datasets/demo_code.jsonl
 
 A problem is held out when a hash of its text says so (one in ten): training never sees it, the suite holds nothing else.
 Every reference is computed, never typed.
@@ -212,8 +213,9 @@ def row_of(problem, number):
     scope = {}
     exec(problem["reference"], scope)  # our own one-line function
     name = problem["reference"][4:problem["reference"].index("(")]
-    tests = [f"assert {name}({x}) == {scope[name](x)!r}" for x in (0, 1, 2, 7, 12, 30)]
-    return row | {"answer": problem["reference"], "entry_point": name, "tests": tests}
+    tests = [{"args": [x], "expected": scope[name](x)} for x in (0, 1, 2, 7, 12, 30)]
+    return row | {"answer": problem["reference"], "kind": "call", "language": "python3", "entry_point": name,
+                  "time_limit_s": 4, "tests": tests}
 
 
 def main():
