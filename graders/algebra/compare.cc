@@ -743,6 +743,8 @@ class Comparer {
       if (IsEquationInSeveral(g) && IsEquationInSeveral(p)) return CompareEquations(g, p);
       return Different(Tier::kStructure, "different unknowns");
     }
+    if (!right.target && Contradicts(right))
+      return Different(Tier::kStructure, "an equality that does not hold");
     const Decision direct = CompareValuesOf(left, right.values.back(), true);
     if (Holds(direct) || right.values.size() == 1 || !Consistent(right)) return direct;
     for (size_t i = 0; i + 1 < right.values.size(); ++i) {
