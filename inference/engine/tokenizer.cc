@@ -268,9 +268,11 @@ std::string Tokenizer::Separate(std::string_view text, std::string_view separato
   std::string out;
   size_t handed_out = 0;
   for (size_t at = 0; at < text.size(); ++at) {
-    if (!finder.AnyAt(text, at)) continue;
+    const AddedToken* token = finder.LongestAt(text, at, {});
+    if (token == nullptr) continue;
+    // By the token's own bytes: the text may go on with bytes that are no UTF-8.
     size_t behind = at + 1;
-    while (behind < text.size() && (text[behind] & 0xC0) == 0x80) ++behind;
+    while (behind < at + token->content.size() && (text[behind] & 0xC0) == 0x80) ++behind;
     out += text.substr(handed_out, behind - handed_out);
     out += separator;
     handed_out = behind;
