@@ -192,9 +192,16 @@ std::string EnterNamespaces() {
   return "";
 }
 
-std::string BuildRoot(const std::vector<ReadOnlyDirectory>& directories) {
+std::string BuildRoot(std::vector<ReadOnlyDirectory> directories) {
   if (mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
     return Errno("make mounts private");
+  for (ReadOnlyDirectory& directory : directories) {  // before /tmp, where one may lie, is covered
+    if (directory.is_mount) continue;
+    directory.descriptor = OpenTree(AT_FDCWD, directory.real.c_str(),
+                                    OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+    if (directory.descriptor < 0) return Errno("open_tree " + directory.real);
+    directory.is_mount = true;
+  }
   if (mount("tmpfs", kNewRoot, "tmpfs", MS_NOSUID | MS_NODEV, "size=1m,nr_inodes=256,mode=0755") !=
       0)
     return Errno("mount tmpfs for the root");

@@ -28,7 +28,7 @@ std::string EnterNamespaces();
 
 // In that child: a read-only root with /usr, the linker's cache, five devices, /proc of the new
 // pid namespace, and empty /tmp and /box. Beyond this point no file of the host can be named.
-std::string BuildRoot(const std::vector<ReadOnlyDirectory>& directories);
+std::string BuildRoot(std::vector<ReadOnlyDirectory> directories);
 
 // Replaces what /box holds.
 struct BoxEntry {
