@@ -71,6 +71,9 @@ class CompletionSource {
  public:
   virtual ~CompletionSource() = default;
   virtual BackendIdentity identity() const = 0;
+  // Whether Prompt::continuations are understood. Where not, a task that needs them is refused
+  // before anything is asked.
+  virtual bool scores_continuations() const { return false; }
   // Blocks until `next` is exhausted and every draw is done, or until stopping. An error is one
   // that no retry heals (401, 403, 404, no such model): it ends the run at once.
   virtual absl::Status Run(const CompletionFlow& flow) = 0;

@@ -9,8 +9,9 @@ namespace assay {
 
 const std::vector<Extractor>& Extractors() {
   static const auto* table = new std::vector<Extractor>{
-      extract::BoxedExtractor(),     extract::LetterExtractor(), extract::NumberExtractor(),
-      extract::CodeBlockExtractor(), extract::RegexExtractor(),  extract::LastLineExtractor(),
+      extract::BoxedExtractor(),         extract::LetterExtractor(), extract::NumberExtractor(),
+      extract::CodeBlockExtractor(),     extract::RegexExtractor(),  extract::LastLineExtractor(),
+      extract::LoglikelihoodExtractor(),
   };
   return *table;
 }

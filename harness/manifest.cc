@@ -212,6 +212,7 @@ absl::Status AskedFromJson(const Json& json, Problem* problem, Prompt* prompt) {
   reader.Read("row", &problem->row);
   ReadMessages(reader, prompt);
   reader.Read("reply_prefix", &prompt->reply_prefix);
+  reader.Read("continuations", &prompt->continuations);
   return reader.status();
 }
 

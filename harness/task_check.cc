@@ -34,6 +34,7 @@ std::string WrittenAs(std::string_view extractor, const std::string& answer) {
   if (extractor == "boxed") return "The answer is $\\boxed{" + answer + "}$.";
   if (extractor == "code_block") return "```\n" + answer + "\n```";
   if (extractor == "last_line") return "This is my answer.\n" + answer;
+  if (extractor == "loglikelihood") return answer;
   if (extractor == "number") return "The answer is " + answer + ".";
   return "Answer: " + answer;
 }

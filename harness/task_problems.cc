@@ -153,7 +153,24 @@ class TaskStream final : public ProblemStream {
       asked.prompt.messages.insert(asked.prompt.messages.begin(), {"system", spec_.system});
     }
     asked.prompt.reply_prefix = spec_.reply_prefix;
+    RETURN_IF_ERROR(AddContinuations(where, &asked));
     return asked;
+  }
+
+  absl::Status AddContinuations(const std::string& where, AskedProblem* asked) const {
+    if (spec_.continuations == TaskSpec::Continuations::kNone) return absl::OkStatus();
+    const std::vector<std::string>& choices = asked->problem.choices;
+    if (choices.size() < 2 || choices.size() > 26) {
+      return InvalidArgument(
+          "%s: loglikelihood compares a problem's choices, 2 to 26 of them; this one has %d", where,
+          choices.size());
+    }
+    for (size_t i = 0; i < choices.size(); ++i) {
+      const bool by_letter = spec_.continuations == TaskSpec::Continuations::kLetters;
+      const std::string text = by_letter ? std::string(1, static_cast<char>('A' + i)) : choices[i];
+      asked->prompt.continuations.push_back(spec_.delimiter + text);
+    }
+    return absl::OkStatus();
   }
 
   // Two problems of one id would share their samples. Rows without an id of their own that are

@@ -189,6 +189,11 @@ absl::Status ShuffleWord(const YamlNode& node, const std::string& what, const Pl
   return place.Wanted(node, what, "true, false or safe");
 }
 
+absl::Status ContinuationWord(const YamlNode& node, const std::string& what, const Place& place) {
+  if (node.value == Json("choices") || node.value == Json("letters")) return absl::OkStatus();
+  return place.Wanted(node, what, "choices or letters");
+}
+
 Check ChoicesCheck() {
   const Check fields = List(SomeText, 2);
   const Check map = [fields](const YamlNode& node, const std::string& what, const Place& place) {
@@ -371,6 +376,7 @@ absl::Status ValidateTask(const YamlNode& root, const std::string& file) {
                     {"prompt", PromptCheck, true},
                     {"fewshot", Map(FewShotKeys())},
                     {"reply_prefix", Text},
+                    {"loglikelihood", Map({{"of", ContinuationWord}, {"delimiter", Text}})},
                     {"extract", ExtractCheck, true},
                     {"grader", GraderCheck, true},
                     {"samples", Whole(1, 1'000'000)},

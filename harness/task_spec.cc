@@ -293,6 +293,12 @@ absl::StatusOr<TaskSpec> BuildSpec(const Json& definition, const std::string& fi
   ASSIGN_OR_RETURN(spec.prompt, PromptFromJson(*prompt, file));
   spec.system = definition.FindString("system").value_or("");
   spec.reply_prefix = definition.FindString("reply_prefix").value_or("");
+  if (const Json* scored = definition.Find("loglikelihood")) {
+    spec.continuations = scored->FindString("of").value_or("choices") == "letters"
+                             ? TaskSpec::Continuations::kLetters
+                             : TaskSpec::Continuations::kChoices;
+    spec.delimiter = scored->FindString("delimiter").value_or(" ");
+  }
   if (const Json* fewshot = definition.Find("fewshot")) {
     ASSIGN_OR_RETURN(spec.fewshot, FewShotFromJson(*fewshot, file));
   }

@@ -75,6 +75,10 @@ struct TaskSpec {
   std::vector<MessageTemplate> prompt;
   std::optional<FewShot> fewshot;
   std::string reply_prefix;
+  // Not drawn but scored: each choice, or its letter, after the prompt and this.
+  enum class Continuations { kNone, kLetters, kChoices };
+  Continuations continuations = Continuations::kNone;
+  std::string delimiter;
 };
 
 // Keys, types and names of a task file, each error with FILE:LINE.

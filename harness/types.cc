@@ -75,6 +75,10 @@ Json PromptToJson(const Prompt& prompt) {
   }
   Json json = Json::MakeObject({{"messages", std::move(messages)}});
   if (!prompt.reply_prefix.empty()) json.Set("reply_prefix", prompt.reply_prefix);
+  for (const std::string& text : prompt.continuations) {
+    Json* known = json.Find("continuations");
+    (known != nullptr ? *known : json.Set("continuations", Json::MakeArray())).Append(text);
+  }
   return json;
 }
 

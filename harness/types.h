@@ -34,6 +34,9 @@ struct Message {
 struct Prompt {
   std::vector<Message> messages;
   std::string reply_prefix;  // the reply is forced to begin with this ("<think>\n"); usually empty
+  // Not empty: nothing is drawn; the model is asked how likely each of these is as the reply
+  // (harness/loglikelihood.h).
+  std::vector<std::string> continuations;
 };
 
 // What is not set is not sent.

@@ -122,6 +122,7 @@ class Recording final : public CompletionSource {
   static absl::StatusOr<std::unique_ptr<Recording>> Open(const BackendConfig& config);
 
   BackendIdentity identity() const override;
+  bool scores_continuations() const override { return true; }  // what was recorded of them
   absl::Status Run(const CompletionFlow& flow) override;
 
  private:

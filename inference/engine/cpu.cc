@@ -193,20 +193,14 @@ std::string CpuRunner::description() const {
 
 // All chunks of all matrices are one series of pieces of work for the team.
 void CpuRunner::Load(const ModelTensors& tensors) {
-  struct Filling {
-    PackedMatrix* matrix;
-    std::vector<const Tensor*> parts;
-    std::unique_ptr<std::atomic<int>> left;
-  };
-  std::vector<Filling> fillings;
-  std::vector<std::pair<size_t, int>> pieces;  // index of a filling, chunk
-  const auto pack = [&](std::vector<const Tensor*> parts) {
+  std::vector<std::pair<PackedMatrix*, int>> pieces;  // and the chunk
+  const auto pack = [&](const std::vector<const Tensor*>& parts) {
+    // Opening has read every weight; from here on, a matrix is in memory once.
+    for (const Tensor* part : parts) ForgetPages(part->bytes);
     std::unique_ptr<PackedMatrix> matrix = PackedMatrix::Prepare(parts, format_);
     for (int chunk = 0; chunk < matrix->chunks(); ++chunk) {
-      pieces.emplace_back(fillings.size(), chunk);
+      pieces.emplace_back(matrix.get(), chunk);
     }
-    fillings.push_back(
-        {matrix.get(), std::move(parts), std::make_unique<std::atomic<int>>(matrix->chunks())});
     weight_bytes_ += matrix->bytes();
     return matrix;
   };
@@ -235,16 +229,8 @@ void CpuRunner::Load(const ModelTensors& tensors) {
   final_norm_ = AllFloats(tensors.final_norm);
   embedding_ = tensors.embedding;
   head_ = pack({tensors.head});
-  // Opening has read every weight; from here on, a matrix is in memory once.
-  for (const Filling& filling : fillings) {
-    for (const Tensor* part : filling.parts) ForgetPages(*part);
-  }
-  team_.ForEach(static_cast<int>(pieces.size()), [&](int, int i) {
-    const auto& [index, chunk] = pieces[i];
-    fillings[index].matrix->FillChunk(chunk);
-    if (fillings[index].left->fetch_sub(1) > 1) return;
-    for (const Tensor* part : fillings[index].parts) ForgetPages(*part);
-  });
+  team_.ForEach(static_cast<int>(pieces.size()),
+                [&](int, int i) { pieces[i].first->FillChunk(pieces[i].second); });
 }
 
 void CpuRunner::CheckIndependence() {

@@ -142,7 +142,10 @@ absl::StatusOr<Engine> OpenEngine(const std::string& directory, const EngineOpti
                     directory);
   }
   engine.usable = std::min(checkpoint.tokenizer()->size(), checkpoint.config().vocabulary);
-  ASSIGN_OR_RETURN(engine.chat, ChatFormat::Open(directory, checkpoint.tokenizer(), options.chat));
+  ASSIGN_OR_RETURN(engine.chat,
+                   options.use_chat_template
+                       ? ChatFormat::Open(directory, checkpoint.tokenizer(), options.chat)
+                       : ChatFormat::Make("", "", checkpoint.tokenizer(), options.chat));
   CpuOptions cpu;
   cpu.weights = FormatOf(options, checkpoint.config().dtype);
   cpu.threads = options.threads;

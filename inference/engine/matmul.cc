@@ -206,6 +206,21 @@ void PackedMatrix::FillChunk(int chunk) {
   memory output(shape.packed, CpuEngine(), packed_ + shape_->packed.get_size() * chunk);
   dnnl::reorder(input, output).execute(stream, input, output);
   stream.wait();
+  ForgetRows(begin, count);
+}
+
+// What has been packed need not stay mapped: a matrix is in memory once.
+void PackedMatrix::ForgetRows(int begin, int count) const {
+  int first = 0;
+  for (const Tensor* part : parts_) {
+    const int rows = static_cast<int>(part->shape[0]);
+    const int from = std::max(begin, first), end = std::min(begin + count, first + rows);
+    const size_t row_bytes = static_cast<size_t>(in_) * DtypeBytes(part->dtype);
+    if (from < end) {
+      ForgetPages(part->bytes.substr(row_bytes * (from - first), row_bytes * (end - from)));
+    }
+    first += rows;
+  }
 }
 
 // Memory handles are made once for each shape and number of rows; only their pointers change.

@@ -50,6 +50,7 @@ class PackedMatrix {
   struct Shape;
   PackedMatrix() = default;
   int Columns(int chunk) const;
+  void ForgetRows(int begin, int count) const;
 
   std::vector<const Tensor*> parts_;
   NumberFormat format_ = NumberFormat::kBf16;

@@ -86,6 +86,13 @@ absl::Status ReadChatVariables(const Json& value, EngineOptions* options) {
   return absl::OkStatus();
 }
 
+absl::Status ReadChatTemplate(const Json& value, EngineOptions* options) {
+  const std::string text = value.ToText();
+  if (text != "auto" && text != "none") return Wrong("chat_template", value, "auto or none");
+  options->use_chat_template = text == "auto";
+  return absl::OkStatus();
+}
+
 absl::Status ReadContext(const Json& value, EngineOptions* options) {
   int context = 0;
   RETURN_IF_ERROR(ReadCount("context", value, 2, 1 << 24, &context));
@@ -103,6 +110,7 @@ const std::vector<Reader>& Readers() {
       {"device", ReadDevice},
       {"dtype", ReadWeightFormat},
       {"think", ReadThink},
+      {"chat_template", ReadChatTemplate},
       {"chat_template_kwargs", ReadChatVariables},
       {"threads", [](const Json& v,
                      EngineOptions* o) { return ReadCount("threads", v, 0, 1024, &o->threads); }},

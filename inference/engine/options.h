@@ -18,6 +18,7 @@ struct EngineOptions {
   Device device = Device::kCpu;
   WeightFormat weights = WeightFormat::kAuto;
   ChatOptions chat;
+  bool use_chat_template = true;          // false: a prompt is one message, encoded as it stands
   int threads = 0;                        // 0: as many as there are cores
   int batch = 64;                         // samples in flight at most
   int prefill_chunk = 256;                // prompt tokens in a step at most

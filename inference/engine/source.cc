@@ -1,9 +1,11 @@
 // Pulls problems while slots would run empty, steps the scheduler, hands over what has finished.
 #include "inference/engine/source.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
 
+#include "harness/loglikelihood.h"
 #include "harness/reasoning.h"
 #include "harness/status.h"
 #include "inference/engine/reply_text.h"
@@ -12,6 +14,8 @@
 
 namespace assay {
 namespace {
+
+constexpr size_t kScoredTogether = 16;  // requests
 
 // A problem whose samples are under way.
 struct OpenRequest {
@@ -40,6 +44,7 @@ class EngineSource final : public CompletionSource {
         options_(std::move(options)) {}
 
   BackendIdentity identity() const override;
+  bool scores_continuations() const override { return true; }
   absl::Status Run(const CompletionFlow& flow) override;
 
  private:
@@ -50,6 +55,7 @@ class EngineSource final : public CompletionSource {
     std::map<uint64_t, OpenRequest> open;  // by tag
     uint64_t next_tag = 0;
     bool any_rendered = false;
+    std::vector<CompletionRequest> to_score;  // gathered, so that they share prefill steps
 
     Session(const CompletionFlow& the_flow, Runner* runner,
             std::function<void(FinishedSample)> finished)
@@ -64,6 +70,18 @@ class EngineSource final : public CompletionSource {
   Completion MakeCompletion(const OpenRequest& open, const FinishedSample& sample,
                             const CompletionFlow& flow) const;
   void HandOver(FinishedSample sample, Session* session);
+
+  // A request's continuations as token ids, by the context that they share.
+  struct Scoring {
+    std::vector<ScoreRequest> requests;
+    std::vector<std::pair<size_t, size_t>> places;  // of each continuation in them
+    int64_t prompt_tokens = 0;
+  };
+  absl::StatusOr<Scoring> PrepareScoring(const CompletionRequest& request) const;
+  absl::Status ScoreAll(Session* session);
+  void HandOverScores(const CompletionRequest& request, const Scoring& scoring,
+                      std::span<const std::vector<ContinuationScore>> scores,
+                      const CompletionFlow& flow) const;
 
   Engine engine_;
   std::string model_;
@@ -184,6 +202,83 @@ void EngineSource::HandOver(FinishedSample sample, Session* session) {
   if (--open.left == 0) session->open.erase(found);
 }
 
+// As lm-evaluation-harness encodes a pair (TemplateLM._encode_pair): the whole text is encoded, and
+// the continuation is what lies behind as many tokens as the context alone has.
+absl::StatusOr<EngineSource::Scoring> EngineSource::PrepareScoring(
+    const CompletionRequest& request) const {
+  ASSIGN_OR_RETURN(const RenderedPrompt context, engine_.chat->Render(request.prompt));
+  Scoring scoring;
+  scoring.prompt_tokens = static_cast<int64_t>(context.ids.size());
+  if (context.ids.empty()) return absl::InvalidArgumentError("the prompt has no token");
+  for (const std::string& text : request.prompt.continuations) {
+    Prompt prompt = request.prompt;
+    prompt.reply_prefix += text;
+    ASSIGN_OR_RETURN(const RenderedPrompt whole, engine_.chat->Render(prompt));
+    if (whole.ids.size() <= context.ids.size()) {
+      return InvalidArgument("the continuation '%s' adds no token to the prompt", text);
+    }
+    if (whole.ids.size() > static_cast<size_t>(engine_.memory.context)) {
+      return InvalidArgument("the prompt and a continuation have %d tokens, and %s is %d",
+                             whole.ids.size(), engine_.memory.bound, engine_.memory.context);
+    }
+    const auto border = whole.ids.begin() + static_cast<ptrdiff_t>(context.ids.size());
+    const std::vector<int> before(whole.ids.begin(), border);
+    // The border may merge differently with each text: then the context is that text's own.
+    const auto same = std::find_if(scoring.requests.begin(), scoring.requests.end(),
+                                   [&](const ScoreRequest& r) { return r.context == before; });
+    const size_t at = static_cast<size_t>(same - scoring.requests.begin());
+    if (same == scoring.requests.end()) scoring.requests.push_back({before, {}});
+    scoring.places.emplace_back(at, scoring.requests[at].continuations.size());
+    scoring.requests[at].continuations.emplace_back(border, whole.ids.end());
+  }
+  return scoring;
+}
+
+void EngineSource::HandOverScores(const CompletionRequest& request, const Scoring& scoring,
+                                  std::span<const std::vector<ContinuationScore>> scores,
+                                  const CompletionFlow& flow) const {
+  std::vector<ScoredContinuation> scored;
+  Completion completion;
+  for (size_t i = 0; i < scoring.places.size(); ++i) {
+    const ContinuationScore& score = scores[scoring.places[i].first][scoring.places[i].second];
+    scored.push_back(
+        {request.prompt.continuations[i], score.logprob, score.tokens, score.is_greedy});
+    completion.tokens.answer += score.tokens;
+  }
+  completion.raw = ContinuationsToReply(scored);
+  completion.answer = completion.raw;
+  completion.tokens.prompt = scoring.prompt_tokens;
+  completion.tokens.source = TokenSource::kMeasured;
+  completion.served_by = model_;
+  completion.served_model = std::filesystem::path(model_).filename().string();
+  for (const Draw& draw : request.draws) {  // nothing is drawn: all are the same
+    completion.seed = draw.seed;
+    flow.done(request, draw, completion);
+  }
+}
+
+absl::Status EngineSource::ScoreAll(Session* session) {
+  std::vector<ScoreRequest> all;
+  std::vector<std::pair<const CompletionRequest*, Scoring>> prepared;
+  for (const CompletionRequest& request : session->to_score) {
+    absl::StatusOr<Scoring> scoring = PrepareScoring(request);
+    if (!scoring.ok()) {
+      FailAll(request, scoring.status(), session->flow);
+      continue;
+    }
+    all.insert(all.end(), scoring->requests.begin(), scoring->requests.end());
+    prepared.emplace_back(&request, *std::move(scoring));
+  }
+  ASSIGN_OR_RETURN(const auto scores, session->scheduler.Score(all));
+  std::span<const std::vector<ContinuationScore>> rest = scores;
+  for (const auto& [request, scoring] : prepared) {
+    HandOverScores(*request, scoring, rest.first(scoring.requests.size()), session->flow);
+    rest = rest.subspan(scoring.requests.size());
+  }
+  session->to_score.clear();
+  return absl::OkStatus();
+}
+
 absl::Status EngineSource::Run(const CompletionFlow& flow) {
   Session* current = nullptr;
   Session session(flow, engine_.runner.get(),
@@ -196,8 +291,16 @@ absl::Status EngineSource::Run(const CompletionFlow& flow) {
     while (more_problems && session.scheduler.waiting() < slots && !flow.stopping()) {
       std::optional<CompletionRequest> request = flow.next();
       more_problems = request.has_value();
-      if (request) RETURN_IF_ERROR(Accept(*std::move(request), &session));
+      if (!request) break;
+      if (request->prompt.continuations.empty()) {
+        RETURN_IF_ERROR(Accept(*std::move(request), &session));
+        continue;
+      }
+      session.to_score.push_back(*std::move(request));
+      ++flow.counters->requests_sent;
+      if (session.to_score.size() >= kScoredTogether) RETURN_IF_ERROR(ScoreAll(&session));
     }
+    RETURN_IF_ERROR(ScoreAll(&session));
     ASSIGN_OR_RETURN(const bool worked, session.scheduler.Step());
     flow.counters->tokens = session.scheduler.counts().decode_tokens;
     flow.counters->in_flight = session.scheduler.running();

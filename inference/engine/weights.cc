@@ -99,11 +99,11 @@ std::vector<float> AllFloats(const Tensor* tensor) {
   return values;
 }
 
-void ForgetPages(const Tensor& tensor) {
+void ForgetPages(std::string_view bytes) {
   constexpr uintptr_t kPage = 4096;
-  const auto begin = reinterpret_cast<uintptr_t>(tensor.bytes.data());
+  const auto begin = reinterpret_cast<uintptr_t>(bytes.data());
   const uintptr_t first = (begin + kPage - 1) / kPage * kPage;
-  const uintptr_t end = (begin + tensor.bytes.size()) / kPage * kPage;
+  const uintptr_t end = (begin + bytes.size()) / kPage * kPage;
   if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_DONTNEED);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "inference/engine/checkpoint.h"
@@ -30,9 +31,9 @@ void ReadFloats(const Tensor& tensor, int64_t begin, int64_t count, float* out);
 // The whole tensor; empty for null.
 std::vector<float> AllFloats(const Tensor* tensor);
 
-// Tells the system that the tensor's mapped pages need not stay in memory: they come back from the
-// file when they are read again. A hint; the values do not change.
-void ForgetPages(const Tensor& tensor);
+// Tells the system that the mapped pages wholly within a tensor's `bytes` need not stay in memory:
+// they come back from the file when they are read again. A hint; the values do not change.
+void ForgetPages(std::string_view bytes);
 
 // cos and sin of every position's angles, rounded once from double.
 struct RopeTable {
