@@ -42,6 +42,7 @@ Language FromJson(const Json& json) {
   language.time_factor = json.FindNumber("time_factor").value_or(1.0);
   language.extra_memory_bytes = json.FindInteger("extra_memory_mib").value_or(0) << 20;
   language.processes = json.FindInteger("processes").value_or(0);
+  language.warm = json.FindBool("warm").value_or(false);
   const Json* probe = json.Find("probe");
   CHECK(!language.name.empty() && !language.source.empty() && !language.run.empty());
   CHECK(probe != nullptr && language.compile.empty() == language.artifact.empty());

@@ -32,6 +32,7 @@ struct Language {
   double time_factor = 1;          // of the problem's time limits
   int64_t extra_memory_bytes = 0;  // what the run-time system needs besides the problem's limit
   int64_t processes = 0;           // at the least; 0: as the limits say
+  bool warm = false;               // a CPython: runs begin as forks of one that is warm
   std::string probe_program;       // the language is offered where this file is executable
   std::string probe_source;        // a program of its own and what it prints
   std::string probe_output;

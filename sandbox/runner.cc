@@ -265,6 +265,7 @@ ProgramRun RunOf(const Prepared& program, const RunLimits& limits,
   run.arguments.insert(run.arguments.end(), arguments.begin(), arguments.end());
   run.environment = program.language->environment;
   run.box = program.box;
+  if (program.language->warm) run.runner = sandbox_wire::Runner::kPython;
   run.limits = EffectiveLimits(*program.language, limits);
   return run;
 }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <thread>
 
@@ -223,10 +224,8 @@ TEST(Sandbox, ADeadSupervisorIsReplacedAndTheRunRepeated) {
   const std::string own = "/proc/self/task/" + std::to_string(getpid()) + "/children";
   const auto children = [&] {
     std::vector<pid_t> pids;
-    for (const std::string_view word : Split(testing_support::ReadWholeFile(own), ' ')) {
-      if (const std::optional<int64_t> pid = ParseInt(word))
-        pids.push_back(static_cast<pid_t>(*pid));
-    }
+    std::ifstream file(own);
+    for (pid_t pid = 0; file >> pid;) pids.push_back(pid);
     return pids;
   };
   ASSERT_FALSE(children().empty());

@@ -114,28 +114,7 @@ int64_t CountOwnTasks() {
 }
 
 std::string SetLimits(const Place& place, const Limits& limits) {
-  const int64_t cpu_seconds = (limits.cpu_ms + 999) / 1000 + 1;  // ours comes first; this is behind
-  // What is allocated and not touched does not count; the poll on what is touched decides, and
-  // this is what bounds a burst between two polls.
-  const int64_t allocated = 2 * limits.memory_bytes + (int64_t{1} << 30);
-  const int64_t others = place.tier == Tier::kFull ? 2 : CountOwnTasks();
-  const struct {
-    int resource;
-    int64_t value;
-    const char* name;
-  } table[] = {{RLIMIT_CPU, cpu_seconds, "CPU"},
-               {RLIMIT_DATA, allocated, "DATA"},
-               {RLIMIT_STACK, limits.stack_bytes, "STACK"},
-               {RLIMIT_CORE, 0, "CORE"},
-               {RLIMIT_FSIZE, limits.file_bytes, "FSIZE"},
-               {RLIMIT_NOFILE, limits.open_files, "NOFILE"},
-               {RLIMIT_NPROC, limits.processes + others, "NPROC"},
-               {RLIMIT_MEMLOCK, 0, "MEMLOCK"},
-               {RLIMIT_MSGQUEUE, 0, "MSGQUEUE"},
-               {RLIMIT_SIGPENDING, 256, "SIGPENDING"},
-               {RLIMIT_RTPRIO, 0, "RTPRIO"},
-               {RLIMIT_NICE, 0, "NICE"}};
-  for (const auto& row : table) {
+  for (const LimitRow& row : LimitTable(place, limits)) {
     const std::string failed = SetLimit(row.resource, row.value, row.name);
     if (!failed.empty()) return failed;
   }
@@ -264,6 +243,26 @@ std::string Placed(const Place& place, const std::string& text) {
 int64_t CpuUs(const rusage& usage) {
   return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * int64_t{1000000} +
          usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+}
+
+std::vector<LimitRow> LimitTable(const Place& place, const Limits& limits) {
+  const int64_t cpu_seconds = (limits.cpu_ms + 999) / 1000 + 1;  // ours comes first; this is behind
+  // What is allocated and not touched does not count; the poll on what is touched decides, and
+  // this is what bounds a burst between two polls.
+  const int64_t allocated = 2 * limits.memory_bytes + (int64_t{1} << 30);
+  const int64_t others = place.tier == Tier::kFull ? 3 : CountOwnTasks();
+  return {{RLIMIT_CPU, cpu_seconds, "CPU"},
+          {RLIMIT_DATA, allocated, "DATA"},
+          {RLIMIT_STACK, limits.stack_bytes, "STACK"},
+          {RLIMIT_CORE, 0, "CORE"},
+          {RLIMIT_FSIZE, limits.file_bytes, "FSIZE"},
+          {RLIMIT_NOFILE, limits.open_files, "NOFILE"},
+          {RLIMIT_NPROC, limits.processes + others, "NPROC"},
+          {RLIMIT_MEMLOCK, 0, "MEMLOCK"},
+          {RLIMIT_MSGQUEUE, 0, "MSGQUEUE"},
+          {RLIMIT_SIGPENDING, 256, "SIGPENDING"},
+          {RLIMIT_RTPRIO, 0, "RTPRIO"},
+          {RLIMIT_NICE, 0, "NICE"}};
 }
 
 std::string Confine(const Place& place, const Limits& limits) {

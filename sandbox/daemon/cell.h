@@ -62,6 +62,14 @@ void EmptyScratch(const Place& place);
 void KillCell(const Cell& cell);
 int64_t CpuUs(const rusage& usage);
 
+// Resource limits of a program: a row's number, value, and name.
+struct LimitRow {
+  int resource = 0;
+  int64_t value = 0;
+  const char* name = "";
+};
+std::vector<LimitRow> LimitTable(const Place& place, const sandbox_wire::Limits& limits);
+
 // What the program's process does before it becomes the program: limits, no capabilities, filter.
 std::string Confine(const Place& place, const sandbox_wire::Limits& limits);
 

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "sandbox/daemon/python.h"
 #include "sandbox/daemon/root.h"
 #include "sandbox/daemon/system.h"
 #include "sandbox/daemon/watch.h"
@@ -80,8 +81,11 @@ int Reopen(int descriptor) {
 
 class Run {
  public:
-  Run(int socket, int proc, const Place& place, const Request& request)
-      : socket_(socket), proc_(proc), place_(place), request_(request) {}
+  // `zygote` is null where the program is executed.
+  Run(int socket, int proc, const Place& place, const Request& request, Zygote* zygote, int warm)
+      : socket_(socket), proc_(proc), place_(place), request_(request), zygote_(zygote) {
+    if (warm > 0) zygotes_.push_back(warm);
+  }
 
   // "" and *end, or what is wrong with the sandbox.
   std::string Do(std::vector<int> given, End* end) {
@@ -94,7 +98,7 @@ class Run {
       close(scratch);
     }
     EmptyScratch(place_);
-    return failed;
+    return failed.empty() ? lost_ : failed;
   }
 
  private:
@@ -122,8 +126,9 @@ class Run {
     if (std::count(program.begin(), program.end(), -1) > 0) return Errno("a descriptor is missing");
     failed = OpenCell(place_, request_.limits, &cell_);
     began_us_ = NowUs();
-    if (failed.empty()) failed = StartProgram(place_, request_, program, &cell_);
-    return failed;
+    if (!failed.empty()) return failed;
+    return zygote_ != nullptr ? zygote_->StartProgram(place_, request_, program, &cell_)
+                              : StartProgram(place_, request_, program, &cell_);
   }
 
   // Until the program ended or was stopped.
@@ -154,15 +159,16 @@ class Run {
     end->wall_us = end->ended_us - began_us_;
   }
 
-  // Nobody asks any more.
+  // Nobody asks any more. The worker is the first process of its namespace: all end with it.
   [[noreturn]] void Abandon() {
+    if (place_.tier == Tier::kFull) _exit(0);
     CellEnd end;
     CloseCell(place_, &cell_, &end);
     _exit(0);
   }
 
   void Look(End* end) {
-    const Usage usage = ReadUsage(proc_, place_, cell_, {}, request_.limits.memory_bytes);
+    const Usage usage = ReadUsage(proc_, place_, cell_, zygotes_, request_.limits.memory_bytes);
     peak_ = std::max(peak_, usage.memory_bytes);
     if (usage.memory_bytes > request_.limits.memory_bytes) Stop(Stopped::kMemory, "rss", end);
     if (usage.cpu_us > request_.limits.cpu_ms * 1000) Stop(Stopped::kCpu, "cpu", end);
@@ -201,6 +207,8 @@ class Run {
 
   void Finish(End* end) {
     CellEnd last;
+    KillCell(cell_);
+    if (zygote_ != nullptr && cell_.program_pidfd >= 0) lost_ = zygote_->Reap(&last);
     CloseCell(place_, &cell_, &last);
     error_.Drain();
     for (int i = 0; i < 64 && out_.descriptor >= 0; ++i) out_.Drain();
@@ -228,6 +236,9 @@ class Run {
   const int proc_;
   const Place& place_;
   const Request& request_;
+  Zygote* const zygote_;
+  std::string lost_;          // what is wrong with the zygote
+  std::vector<int> zygotes_;  // processes of ours that are no program's
   Cell cell_;
   Stream out_, error_;
   int64_t began_us_ = 0;
@@ -261,6 +272,7 @@ class Box {
 int Serve(int socket, const Place& place) {
   const int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   Box box(place.box);
+  Zygote zygote;
   Frame frame;
   while (sandbox_wire::Receive(socket, &frame)) {
     Request request;
@@ -268,8 +280,12 @@ int Serve(int socket, const Place& place) {
     std::string failed = "a request that cannot be read";
     if (frame.kind == sandbox_wire::Kind::kRun && Unpack(frame.bytes, &request)) {
       failed = box.Hold(request);
-      if (failed.empty())
-        failed = Run(socket, proc, place, request).Do(std::move(frame.descriptors), &end);
+      const bool warm = FitsZygote(place, request);
+      if (failed.empty() && warm) failed = zygote.Ensure(place, request);
+      if (failed.empty()) {
+        failed = Run(socket, proc, place, request, warm ? &zygote : nullptr, zygote.pid())
+                     .Do(std::move(frame.descriptors), &end);
+      }
     }
     frame.descriptors.clear();
     const bool sent = failed.empty() ? Send(socket, sandbox_wire::Kind::kEnd, Pack(end))

@@ -1,0 +1,32 @@
+// A warm Python beside the worker: runs begin with a fork of it instead of an interpreter's start.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "sandbox/daemon/cell.h"
+
+namespace assay::sandboxd {
+
+// sandbox/python/zygote.py as a process of the worker's. Only in the tier `full`.
+class Zygote {
+ public:
+  // Starts it where it is not there yet; "" or what failed.
+  std::string Ensure(const Place& place, const sandbox_wire::Request& request);
+  int pid() const { return pid_; }
+
+  // As StartProgram: the program is a child of the zygote, in the cell.
+  std::string StartProgram(const Place& place, const sandbox_wire::Request& request,
+                           const Descriptors& descriptors, Cell* cell);
+  // After the cell was killed: how the program ended, as the kernel told the zygote.
+  std::string Reap(CellEnd* end);
+
+ private:
+  int pid_ = -1;
+  int socket_ = -1;
+};
+
+// Whether the request runs a file with an interpreter that a zygote can stand in for.
+bool FitsZygote(const Place& place, const sandbox_wire::Request& request);
+
+}  // namespace assay::sandboxd
