@@ -91,7 +91,8 @@ absl::Status FillProblems(Store& store, const RunSummary& run, std::vector<Sampl
   for (SampleView& view : *views) {
     wanted[view.stored.task].emplace(view.stored.sample.problem_id, &view);
   }
-  for (auto& [task, by_problem] : wanted) {
+  for (auto& [task, of_task] : wanted) {
+    const auto& by_problem = of_task;  // clang 14 captures no structured binding
     RETURN_IF_ERROR(store.ForEachProblem(
         run.manifest.id, task, [&](const Problem& problem, const Prompt& prompt) {
           const auto [begin, end] = by_problem.equal_range(problem.id);
