@@ -52,7 +52,9 @@ TEST(TaskFilesTest, AllLoadAndSayWhereTheyComeFrom) {
       // DeepSeek-R1's decoding.
       EXPECT_EQ(task.sampling.temperature, 0.6) << task.path;
       EXPECT_EQ(task.sampling.top_p, 0.95) << task.path;
-      EXPECT_EQ(task.sampling.max_tokens, 32768) << task.path;
+      // The demo checkpoint has a context of 1,024 tokens; asking it for more is refused.
+      const bool for_demo = task.name.starts_with("demo_");
+      EXPECT_EQ(task.sampling.max_tokens, for_demo ? 320 : 32768) << task.path;
       EXPECT_EQ(task.definition.Find("system"), nullptr) << task.path;
     }
   }
