@@ -283,11 +283,16 @@ bool RowsAreIndependent(const PackedMatrix& matrix, int most) {
   std::vector<uint16_t> halves;
   for (const float x : floats) halves.push_back(std::bit_cast<uint32_t>(x) >> 16);
   const void* x = is_bf16 ? static_cast<const void*>(halves.data()) : floats.data();
-  std::vector<float> expected(static_cast<size_t>(padded) * matrix.out()), y = expected;
+  // Rows are as far apart as in use, and only the chunks' columns are ever written: memory that is
+  // not touched is not taken.
+  const auto room = [&] {
+    return std::make_unique_for_overwrite<float[]>(static_cast<size_t>(padded) * matrix.out());
+  };
+  const std::unique_ptr<float[]> expected = room(), y = room();
   for (const int chunk : {0, matrix.chunks() - 1}) {
-    thread.Multiply(matrix, chunk, x, most, expected.data());
+    thread.Multiply(matrix, chunk, x, most, expected.get());
     for (int rows = 1; rows < most; rows = PaddedRows(rows) + 1) {
-      thread.Multiply(matrix, chunk, x, rows, y.data());
+      thread.Multiply(matrix, chunk, x, rows, y.get());
       const size_t begin = static_cast<size_t>(matrix.ColumnsBefore(chunk));
       const size_t count = matrix.ColumnsBefore(chunk + 1) - begin;
       for (int row = 0; row < rows; ++row) {
