@@ -1,8 +1,8 @@
 // Products with weight matrices: the only user of oneDNN.
 //
 // A row of a product has the same bits whatever the other rows are and however many: oneDNN 2.6's
-// kernels add along the inner dimension in an order that hangs on neither (measured over the shapes
-// of tests/engine_matmul_test.cc, and checked again for each matrix by RowsAreIndependent). Each
+// kernels add along the inner dimension in an order that hangs on neither (seen on the shapes that
+// were tried, and checked for each matrix by RowsAreIndependent). Each
 // call runs on its own thread alone; several threads share a product by its chunks of columns.
 #pragma once
 
