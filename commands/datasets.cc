@@ -28,13 +28,20 @@ int Fail(const absl::Status& status) {
 Json EntryJson(const CatalogueEntry& entry) {
   Json tasks = Json::MakeArray();
   for (const std::string& task : entry.tasks) tasks.Append(task);
+  const auto text = [](const std::string& value) { return value.empty() ? Json() : Json(value); };
   return Json::MakeObject({{"name", entry.name},
                            {"file", entry.file},
-                           {"sha256", entry.sha256.empty() ? Json() : Json(entry.sha256)},
-                           {"rows", entry.rows},
+                           {"sha256", text(entry.sha256)},
+                           {"rows", entry.rows == 0 ? Json() : Json(entry.rows)},
                            {"origin", entry.origin},
                            {"licence", entry.licence},
-                           {"get", entry.get},
+                           {"citation", text(entry.citation)},
+                           {"gated", entry.gated},
+                           {"page", text(entry.page)},
+                           {"fetch", FetchMethodName(entry.fetch)},
+                           {"hub_id", text(entry.hub_id)},
+                           {"revision", text(entry.revision)},
+                           {"get", HowToGet(entry)},
                            {"tasks", std::move(tasks)}});
 }
 
@@ -49,8 +56,8 @@ int List(const Flags& flags) {
     Json json = EntryJson(entry);
     json.Set("path", found.empty() ? Json() : Json(found));
     list.Append(std::move(json));
-    table.AddRow({entry.name, WithThousands(entry.rows), Shorten(entry.licence, 40),
-                  found.empty() ? "no" : "yes", entry.origin});
+    table.AddRow({entry.name, entry.rows == 0 ? "" : WithThousands(entry.rows),
+                  Shorten(entry.licence, 40), found.empty() ? "no" : "yes", entry.origin});
   }
   std::cout << (flags.json ? list.Dump(2) + "\n" : RenderTable(table, TableForm::kTerminal));
   return 0;
@@ -98,7 +105,7 @@ int Verify(const Flags& flags) {
     list.Append(std::move(json));
     table.AddRow({entry.name, std::string(DatasetStateName(check.state)),
                   absent ? "" : WithThousands(check.rows),
-                  absent ? "to get it: " + entry.get : check.what});
+                  absent ? "to get it: " + HowToGet(entry) : check.what});
   }
   std::cout << (flags.json ? list.Dump(2) + "\n" : RenderTable(table, TableForm::kTerminal));
   return good ? 0 : 1;

@@ -96,7 +96,9 @@ TEST(TaskFilesTest, TheCatalogueAndTheTasksAgree) {
 TEST(TaskFilesTest, DatasetsAtHandAreComparedWithTheCatalogue) {
   const TemporaryDirectory directory;
   const SearchPath path{{}, {directory.Path()}};
-  CatalogueEntry entry{"a", "a.jsonl", "", 2, "o", "l", "g", {}};
+  CatalogueEntry entry;
+  entry.file = "a.jsonl";
+  entry.rows = 2;
   EXPECT_EQ(CheckDataset(path, entry).state, DatasetState::kAbsent);
   WriteWholeFile(directory.Path("a.jsonl"), "{\"q\":1}\n{\"q\":2}\n");
   const DatasetCheck rows_only = CheckDataset(path, entry);
