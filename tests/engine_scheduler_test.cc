@@ -3,6 +3,7 @@
 #include "inference/engine/scheduler.h"
 
 #include <cstring>
+#include <deque>
 #include <map>
 #include <random>
 
@@ -18,11 +19,14 @@ using testing::HasSubstr;
 constexpr int kVocabulary = 40;
 constexpr int kStop = 7;
 
-// A page of this runner holds the tokens themselves. Checks what a Runner may assume.
+// A page of this runner holds the tokens themselves. Checks what a Runner may assume. With a depth
+// above 1 it is a device that tells its tokens late: the step's outputs come only from
+// FinishDecode.
 class PrefixRunner final : public Runner {
  public:
-  explicit PrefixRunner(const RunnerShape& shape)
+  explicit PrefixRunner(const RunnerShape& shape, int depth = 1)
       : shape_(shape),
+        depth_(depth),
         pages_(shape.pages, std::vector<int>(shape.page_tokens, -1)),
         sampler_(kVocabulary) {}
 
@@ -37,16 +41,39 @@ class PrefixRunner final : public Runner {
     most_rows_ = std::max(most_rows_, rows.size());
     return Forward(rows, outputs);
   }
-  void CopyPage(int from, int to) override { pages_[to] = pages_[from]; }
-  void SavePage(int page, std::vector<char>* bytes) const override {
-    const auto* begin = reinterpret_cast<const char*>(pages_[page].data());
-    bytes->assign(begin, begin + pages_[page].size() * sizeof(int));
+  int decode_depth() const override { return depth_; }
+  absl::Status BeginDecode(std::span<const TokenRow> rows) override {
+    CHECK(static_cast<int>(begun_.size()) < depth_);
+    std::vector<TokenRow> known(rows.begin(), rows.end());
+    for (TokenRow& row : known) {
+      if (row.from_row < 0) continue;
+      CHECK(row.token == -1 && !begun_.empty() && row.draw->plan->repetition_penalty == 1);
+      row.token = begun_.back()[row.from_row].drawn.id;
+      ++late_tokens_;
+    }
+    std::vector<RowOutput> outputs(rows.size());
+    RETURN_IF_ERROR(Decode(known, outputs));
+    begun_.push_back(std::move(outputs));
+    return absl::OkStatus();
   }
-  void LoadPage(int page, std::span<const char> bytes) override {
-    CHECK(bytes.size() == pages_[page].size() * sizeof(int));
-    std::memcpy(pages_[page].data(), bytes.data(), bytes.size());
+  absl::Status FinishDecode(std::span<RowOutput> outputs) override {
+    CHECK(!begun_.empty() && begun_.front().size() == outputs.size());
+    std::move(begun_.front().begin(), begun_.front().end(), outputs.begin());
+    begun_.pop_front();
+    return absl::OkStatus();
+  }
+  void CopyPage(int from, int to) override { pages_[to] = pages_[from]; }
+  PageBytes SavePage(int page) override {
+    PageBytes bytes = MakePageBytes(pages_[page].size() * sizeof(int));
+    std::memcpy(bytes.get(), pages_[page].data(), pages_[page].size() * sizeof(int));
+    return bytes;
+  }
+  void LoadPage(int page, const PageBytes& bytes) override {
+    std::memcpy(pages_[page].data(), bytes.get(), pages_[page].size() * sizeof(int));
   }
   size_t most_rows() const { return most_rows_; }
+  int64_t late_tokens() const { return late_tokens_; }
+  size_t under_way() const { return begun_.size(); }
 
  private:
   absl::Status Forward(std::span<const TokenRow> rows, std::span<RowOutput> outputs) {
@@ -79,9 +106,12 @@ class PrefixRunner final : public Runner {
   }
 
   RunnerShape shape_;
+  int depth_;
   std::vector<std::vector<int>> pages_;
   Sampler sampler_;
   size_t most_rows_ = 0;
+  std::deque<std::vector<RowOutput>> begun_;
+  int64_t late_tokens_ = 0;
 };
 
 RunnerShape Shape(int decode_rows, int pages) {
@@ -179,11 +209,54 @@ TEST(Scheduler, NeitherOrderNorBatchNorSwappingChangesTokens) {
     for (GroupRequest& group : groups)
       std::shuffle(group.samples.begin(), group.samples.end(), random);
     const int rows = 1 + static_cast<int>(random() % 20);
-    PrefixRunner runner(Shape(rows, 15 + static_cast<int>(random() % 30)));
+    PrefixRunner runner(Shape(rows, 15 + static_cast<int>(random() % 30)), 1 + round % 3);
     SchedulerCounts counts;
     EXPECT_EQ(RunAll(&runner, groups, &counts), expected) << "round " << round;
     EXPECT_EQ(counts.swaps_in, counts.swaps_out);
+    EXPECT_EQ(runner.under_way(), 0u);
   }
+}
+
+// The host learns of a token one step late: the same samples, and at most one row wasted for each
+// that ends by a token.
+TEST(Scheduler, TokensThatComeLateAreTheSameTokens) {
+  const std::vector<GroupRequest> groups = ManyGroups();
+  PrefixRunner prompt(Shape(6, 200));
+  SchedulerCounts prompt_counts;
+  const Drawn expected = RunAll(&prompt, groups, &prompt_counts);
+  int64_t ended_by_token = 0, tokens = 0;
+  for (const auto& [name, ids] : expected) {
+    ended_by_token += ids.back() == kStop ? 1 : 0;
+    tokens += static_cast<int64_t>(ids.size());
+  }
+  ASSERT_GT(ended_by_token, 3);
+  EXPECT_EQ(prompt_counts.decode_tokens, tokens);
+  for (const int depth : {2, 3}) {
+    PrefixRunner late(Shape(6, 200), depth);
+    SchedulerCounts counts;
+    EXPECT_EQ(RunAll(&late, groups, &counts), expected) << "depth " << depth;
+    EXPECT_GT(late.late_tokens(), tokens / 3);
+    EXPECT_GE(counts.decode_tokens, tokens);
+    EXPECT_LE(counts.decode_tokens, tokens + (depth - 1) * ended_by_token);
+    EXPECT_EQ(late.under_way(), 0u);
+  }
+}
+
+TEST(Scheduler, ARunThatIsLeftWaitsForWhatIsUnderWay) {
+  PrefixRunner runner(Shape(4, 100), 2);
+  {
+    Scheduler scheduler(&runner, [](FinishedSample) {});
+    GroupRequest endless = MakeGroup(1, 9, Indices(3), 50);
+    endless.stop_ids = {};
+    ASSERT_OK(scheduler.Submit(endless));
+    for (int i = 0; i < 5; ++i) ASSERT_OK(scheduler.Step());
+    EXPECT_EQ(runner.under_way(), 1u);
+  }
+  EXPECT_EQ(runner.under_way(), 0u);
+  EXPECT_EQ(RunAll(&runner, ManyGroups()), [] {
+    PrefixRunner fresh(Shape(4, 100));
+    return RunAll(&fresh, ManyGroups());
+  }());
 }
 
 TEST(Scheduler, RunsOutOfPagesAndSwaps) {
@@ -289,8 +362,8 @@ TEST(Scheduler, AnErrorOfTheRunnerEndsTheRun) {
       return Internal("the device is lost");
     }
     void CopyPage(int, int) override {}
-    void SavePage(int, std::vector<char>*) const override {}
-    void LoadPage(int, std::span<const char>) override {}
+    PageBytes SavePage(int) override { return nullptr; }
+    void LoadPage(int, const PageBytes&) override {}
   } runner;
   Scheduler scheduler(&runner, [](FinishedSample) { ADD_FAILURE() << "no sample may end"; });
   ASSERT_OK(scheduler.Submit(MakeGroup(1, 9, {0}, 5)));
@@ -352,7 +425,7 @@ TEST(Score, ContinuationsShareTheirContext) {
 
 TEST(Score, RunsBetweenTheStepsOfSamples) {
   const std::vector<GroupRequest> groups = ManyGroups();
-  PrefixRunner alone(Shape(6, 200)), shared(Shape(6, 24));
+  PrefixRunner alone(Shape(6, 200)), shared(Shape(6, 24), 2);
   const Drawn expected = RunAll(&alone, groups);
   Drawn drawn;
   Scheduler scheduler(&shared, [&](FinishedSample s) {

@@ -75,12 +75,13 @@ class CpuRunner final : public Runner {
     return Step(rows, outputs, /*prefill=*/false);
   }
   void CopyPage(int from, int to) override { std::memcpy(Page(to), Page(from), page_bytes_); }
-  void SavePage(int page, std::vector<char>* bytes) const override {
-    bytes->assign(Page(page), Page(page) + page_bytes_);
+  PageBytes SavePage(int page) override {
+    PageBytes bytes = MakePageBytes(page_bytes_);
+    std::memcpy(bytes.get(), Page(page), page_bytes_);
+    return bytes;
   }
-  void LoadPage(int page, std::span<const char> bytes) override {
-    CHECK(bytes.size() == page_bytes_);
-    std::memcpy(Page(page), bytes.data(), page_bytes_);
+  void LoadPage(int page, const PageBytes& bytes) override {
+    std::memcpy(Page(page), bytes.get(), page_bytes_);
   }
 
  private:

@@ -68,13 +68,13 @@ class ReferenceRunner final : public Runner {
     return ForwardAll(rows, outputs);
   }
   void CopyPage(int from, int to) override { std::copy_n(Page(from), page_floats_, Page(to)); }
-  void SavePage(int page, std::vector<char>* bytes) const override {
-    bytes->resize(page_floats_ * sizeof(float));
-    std::memcpy(bytes->data(), &cache_[page * page_floats_], bytes->size());
+  PageBytes SavePage(int page) override {
+    PageBytes bytes = MakePageBytes(page_floats_ * sizeof(float));
+    std::memcpy(bytes.get(), Page(page), page_floats_ * sizeof(float));
+    return bytes;
   }
-  void LoadPage(int page, std::span<const char> bytes) override {
-    CHECK(bytes.size() == page_floats_ * sizeof(float));
-    std::memcpy(Page(page), bytes.data(), bytes.size());
+  void LoadPage(int page, const PageBytes& bytes) override {
+    std::memcpy(Page(page), bytes.get(), page_floats_ * sizeof(float));
   }
 
  private:

@@ -7,6 +7,24 @@
 
 namespace assay {
 
+PageBytes MakePageBytes(size_t count) {
+  return {new char[count], [](char* bytes) { delete[] bytes; }};
+}
+
+absl::Status Runner::BeginDecode(std::span<const TokenRow> rows) {
+  std::vector<RowOutput> outputs(rows.size());
+  RETURN_IF_ERROR(Decode(rows, outputs));
+  begun_.push_back(std::move(outputs));
+  return absl::OkStatus();
+}
+
+absl::Status Runner::FinishDecode(std::span<RowOutput> outputs) {
+  CHECK(!begun_.empty() && begun_.front().size() == outputs.size());
+  std::move(begun_.front().begin(), begun_.front().end(), outputs.begin());
+  begun_.pop_front();
+  return absl::OkStatus();
+}
+
 absl::Status ReadLogits(std::span<const float> logits, const TokenRow& row, Sampler* sampler,
                         RowOutput* output) {
   if (!row.logits.empty()) std::copy(logits.begin(), logits.end(), row.logits.begin());

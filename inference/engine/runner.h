@@ -16,6 +16,9 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -49,6 +52,9 @@ struct TokenRow {
   const DrawOrder* draw = nullptr;  // null: nothing is drawn
   int target = -1;                  // >= 0: the log-probability of this id as the next token
   std::span<float> logits;          // not empty: the raw logits are copied here [vocabulary]
+  // >= 0: the token is the one that this row of the decode step begun before draws, which the host
+  // may not know yet; `token` then says nothing.
+  int from_row = -1;
 };
 
 struct RowOutput {
@@ -60,6 +66,11 @@ struct RowOutput {
 // What a row's logits are wanted for, done on the host: draws, looks up, copies.
 absl::Status ReadLogits(std::span<const float> logits, const TokenRow& row, Sampler* sampler,
                         RowOutput* output);
+
+// A page's bytes, in memory that the runner chose and takes back.
+using PageBytes = std::unique_ptr<char[], std::function<void(char*)>>;
+// In ordinary memory.
+PageBytes MakePageBytes(size_t count);
 
 class Runner {
  public:
@@ -74,10 +85,25 @@ class Runner {
   // Every row is of another sequence.
   virtual absl::Status Decode(std::span<const TokenRow> rows, std::span<RowOutput> outputs) = 0;
 
+  // Decode in two halves, for a device that works while the host does: up to decode_depth() steps
+  // are begun and not yet finished, and they finish in the order in which they were begun. What
+  // rows point to must last until BeginDecode returns, `logits` until the step has finished. A row
+  // whose order has a repetition penalty needs its whole reply: its sequence has no step under way.
+  // All calls take effect in their order: a page that is copied, saved, loaded or prefilled after a
+  // step was begun is as that step leaves it.
+  virtual int decode_depth() const { return 1; }
+  virtual absl::Status BeginDecode(std::span<const TokenRow> rows);
+  virtual absl::Status FinishDecode(std::span<RowOutput> outputs);
+
   virtual void CopyPage(int from, int to) = 0;
-  // A page's bytes, exactly: what LoadPage brings back is what SavePage took.
-  virtual void SavePage(int page, std::vector<char>* bytes) const = 0;
-  virtual void LoadPage(int page, std::span<const char> bytes) = 0;
+  // What LoadPage brings back is what SavePage took. The bytes may arrive after SavePage returns:
+  // they are for LoadPage alone, and may be dropped as soon as it returns. They do not outlive the
+  // runner.
+  virtual PageBytes SavePage(int page) = 0;
+  virtual void LoadPage(int page, const PageBytes& bytes) = 0;
+
+ private:
+  std::deque<std::vector<RowOutput>> begun_;  // by BeginDecode, where it runs the step at once
 };
 
 }  // namespace assay

@@ -24,6 +24,14 @@ Scheduler::Scheduler(Runner* runner, std::function<void(FinishedSample)> on_fini
       on_finished_(std::move(on_finished)),
       pool_(shape_.pages) {}
 
+Scheduler::~Scheduler() {
+  for (const BegunStep& step : begun_) {
+    std::vector<RowOutput> outputs(step.size());
+    // Nobody is left whom an error would concern.
+    (void)runner_->FinishDecode(outputs);
+  }
+}
+
 int Scheduler::PagesFor(int positions) const {
   return (positions + shape_.page_tokens - 1) / shape_.page_tokens;
 }
@@ -73,7 +81,7 @@ void Scheduler::SwapOut(Holder* holder, bool shared_too) {
   for (size_t i = 0; i < holder->pages.size(); ++i) {
     const int page = holder->pages[i];
     if (page < 0 || (!shared_too && pool_.references(page) > 1)) continue;
-    runner_->SavePage(page, &holder->swapped[i]);
+    holder->swapped[i] = runner_->SavePage(page);
     pool_.Release(page);
     holder->pages[i] = -1;
   }
@@ -125,6 +133,7 @@ bool Scheduler::MakeWritable(Running* sample) {
 }
 
 void Scheduler::Suspend(std::list<Running>::iterator sample) {
+  CHECK(sample->pending == 0);
   SwapOut(&*sample, /*shared_too=*/false);
   ++counts_.swaps_out;
   // Only the youngest is ever suspended, and none starts while some wait here: order by age holds.
@@ -233,6 +242,7 @@ absl::StatusOr<bool> Scheduler::Step() {
   }
   if (running_.empty()) {
     CHECK(groups_.empty() && swapped_.empty());
+    RETURN_IF_ERROR(FinishAll());
     return false;
   }
   RETURN_IF_ERROR(DecodeOnce());
@@ -264,40 +274,97 @@ absl::StatusOr<bool> Scheduler::PrefillChunk() {
 }
 
 absl::Status Scheduler::DecodeOnce() {
-  for (auto sample = running_.begin(); sample != running_.end(); ++sample) {
-    if (Prepare(&*sample)) continue;  // it may have suspended what came next
-    Suspend(sample);                  // it was the youngest, and so the last
-    break;
+  bool writable = true, whole_replies = true;
+  for (Running& sample : running_) {
+    writable &= ReachedItsLength(sample) || MakeWritable(&sample);
+    whole_replies &= sample.pending == 0 || sample.request->plan.repetition_penalty == 1;
   }
+  if (!writable || !whole_replies) RETURN_IF_ERROR(FinishAll());
+  if (!writable) {  // others must make room
+    for (auto sample = running_.begin(); sample != running_.end(); ++sample) {
+      if (Prepare(&*sample)) continue;  // it may have suspended what came next
+      Suspend(sample);                  // it was the youngest, and so the last
+      break;
+    }
+  }
+  if (running_.empty()) return absl::OkStatus();
+  const size_t before = begun_.size();
+  RETURN_IF_ERROR(Begin());
+  const bool full = begun_.size() >= static_cast<size_t>(runner_->decode_depth());
+  return full || begun_.size() == before ? FinishOldest() : absl::OkStatus();
+}
+
+// With what is under way: its next token needs no drawing, whatever that brings.
+bool Scheduler::ReachedItsLength(const Running& sample) const {
+  const GroupRequest& request = *sample.request;
+  return sample.drawn() >= request.max_tokens ||
+         static_cast<int>(request.prompt.size()) + sample.drawn() >= shape_.max_positions;
+}
+
+// One row for each running sample that may have one.
+absl::Status Scheduler::Begin() {
   std::vector<DrawOrder> orders;
   orders.reserve(running_.size());
   std::vector<TokenRow> rows;
-  for (const Running& sample : running_) {
-    const GroupRequest& request = *sample.request;
-    const auto drawn_at = static_cast<uint32_t>(sample.written + 1);
+  BegunStep step;
+  for (auto sample = running_.begin(); sample != running_.end(); ++sample) {
+    if (ReachedItsLength(*sample)) continue;
+    const GroupRequest& request = *sample->request;
+    const auto drawn_at = static_cast<uint32_t>(sample->written + 1);
     orders.push_back({&request.plan,
-                      {request.key, static_cast<uint32_t>(sample.sample), drawn_at},
+                      {request.key, static_cast<uint32_t>(sample->sample), drawn_at},
                       request.prompt,
-                      sample.ids});
-    rows.push_back({sample.next_token(), sample.written, sample.pages, &orders.back()});
+                      sample->ids});
+    TokenRow row{sample->next_token(), sample->written, sample->pages, &orders.back()};
+    if (sample->pending > 0) {
+      row.token = -1;
+      row.from_row = sample->row;
+    }
+    rows.push_back(row);
+    step.push_back({sample});
   }
-  std::vector<RowOutput> outputs(rows.size());
-  RETURN_IF_ERROR(runner_->Decode(rows, outputs));
+  if (rows.empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(runner_->BeginDecode(rows));
+  for (size_t i = 0; i < step.size(); ++i) {
+    Running& sample = *step[i].sample;
+    ++sample.written;
+    ++sample.pending;
+    sample.row = static_cast<int>(i);
+  }
+  begun_.push_back(std::move(step));
   ++decodes_since_prefill_;
   ++counts_.decode_steps;
   counts_.decode_tokens += static_cast<int64_t>(rows.size());
-  size_t row = 0;
-  for (auto sample = running_.begin(); sample != running_.end(); ++row) {
-    const bool ended = TakeDrawn(&*sample, std::move(outputs[row].drawn));
-    sample = ended ? running_.erase(sample) : std::next(sample);
+  return absl::OkStatus();
+}
+
+absl::Status Scheduler::FinishOldest() {
+  CHECK(!begun_.empty());
+  BegunStep step = std::move(begun_.front());
+  begun_.pop_front();
+  std::vector<RowOutput> outputs(step.size());
+  RETURN_IF_ERROR(runner_->FinishDecode(outputs));
+  for (size_t i = 0; i < step.size(); ++i) {
+    if (step[i].ended) continue;
+    const auto sample = step[i].sample;
+    --sample->pending;
+    if (!TakeDrawn(&*sample, std::move(outputs[i].drawn))) continue;
+    for (BegunStep& later : begun_) {
+      for (BegunRow& row : later) row.ended |= !row.ended && row.sample == sample;
+    }
+    running_.erase(sample);
   }
+  return absl::OkStatus();
+}
+
+absl::Status Scheduler::FinishAll() {
+  while (!begun_.empty()) RETURN_IF_ERROR(FinishOldest());
   return absl::OkStatus();
 }
 
 bool Scheduler::TakeDrawn(Running* sample, DrawnToken drawn) {
   const GroupRequest& request = *sample->request;
   const int id = drawn.id;
-  ++sample->written;
   sample->ids.push_back(id);
   if (request.plan.logprobs > 0) sample->logprobs.push_back(std::move(drawn));
   const auto length = static_cast<int>(sample->ids.size());
@@ -434,6 +501,7 @@ absl::Status Scheduler::ScoreBatch(std::span<const ScoreRequest> requests,
 
 absl::StatusOr<std::vector<std::vector<ContinuationScore>>> Scheduler::Score(
     std::span<const ScoreRequest> requests) {
+  RETURN_IF_ERROR(FinishAll());
   std::vector<std::vector<ContinuationScore>> scores;
   for (const ScoreRequest& request : requests) {
     CHECK(!request.context.empty());

@@ -10,11 +10,15 @@
 // Invariants (CheckInvariants; the tests call it between steps):
 //   references to pages = table entries of groups and samples; a page with several references is
 //   not written; free + used = total.
+// Steps overlap as far as the runner lets them (Runner::decode_depth): the next one is begun before
+// the last one's tokens are known, so a sample that turns out to have ended may have one row more
+// under way, which is thrown away. Whoever is swapped out has nothing under way.
 // What cannot change a sample's tokens: which slot and pages it has, what else runs, when it is
 // swapped. Everything that can stands in its GroupRequest.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <list>
 #include <map>
@@ -88,6 +92,9 @@ class Scheduler {
  public:
   // The runner outlives the scheduler.
   Scheduler(Runner* runner, std::function<void(FinishedSample)> on_finished);
+  ~Scheduler();  // waits for what is under way
+  Scheduler(const Scheduler&) = delete;
+  Scheduler& operator=(const Scheduler&) = delete;
 
   // An error: the request can never run here (a prompt longer than the context, a sequence larger
   // than the pool). It says which of its numbers is too large.
@@ -113,8 +120,8 @@ class Scheduler {
  private:
   // Somebody who keeps pages: a group its prompt's, a sample its sequence's.
   struct Holder {
-    std::vector<int> pages;                       // -1: swapped out
-    std::map<size_t, std::vector<char>> swapped;  // by index in `pages`: the page's bytes
+    std::vector<int> pages;               // -1: swapped out
+    std::map<size_t, PageBytes> swapped;  // by index in `pages`: the page's bytes
   };
   struct Group : Holder {
     std::shared_ptr<const GroupRequest> request;  // shared with its samples
@@ -128,13 +135,21 @@ class Scheduler {
   struct Running : Holder {
     std::shared_ptr<const GroupRequest> request;
     int sample = 0;
-    int written = 0;  // positions in the cache
+    int written = 0;  // positions in the cache, once all that is under way is done
+    int pending = 0;  // rows under way
+    int row = -1;     // of the last of them
     std::vector<int> ids;
     std::vector<DrawnToken> logprobs;
     std::unique_ptr<TokenWatcher> watcher;
     double started_seconds = 0;
     int next_token() const { return ids.empty() ? request->prompt.back() : ids.back(); }
+    int drawn() const { return static_cast<int>(ids.size()) + pending; }  // soon
   };
+  struct BegunRow {
+    std::list<Running>::iterator sample;
+    bool ended = false;  // `sample` is gone
+  };
+  using BegunStep = std::vector<BegunRow>;
 
   int PagesFor(int positions) const;
   bool TakePage(Holder* holder);
@@ -153,6 +168,10 @@ class Scheduler {
   bool ShouldPrefill() const;
   absl::StatusOr<bool> PrefillChunk();
   absl::Status DecodeOnce();
+  bool ReachedItsLength(const Running& sample) const;
+  absl::Status Begin();
+  absl::Status FinishOldest();
+  absl::Status FinishAll();
   bool TakeDrawn(Running* sample, DrawnToken drawn);
   void Finish(Running* sample, SampleEnd end);
 
@@ -168,6 +187,7 @@ class Scheduler {
   PagePool pool_;
   std::list<Group> groups_;               // with samples not yet started, oldest first
   std::list<Running> running_, swapped_;  // oldest first
+  std::deque<BegunStep> begun_;           // under way, oldest first
   int waiting_ = 0;
   int decodes_since_prefill_ = 0;
   SchedulerCounts counts_;
