@@ -20,6 +20,7 @@
 #include "harness/text.h"
 #include "inference/engine/chat.h"
 #include "inference/engine/cpu.h"
+#include "inference/engine/cuda/open.h"
 #include "tests/engine_models.h"
 #include "tests/testing.h"
 
@@ -273,9 +274,11 @@ TEST(Local, AnOpenThinkBlockIsReasoning) {
 
 TEST(LocalBadInput, OptionsAreRefusedByName) {
   const std::vector<std::pair<Json, std::string>> cases = {
-      {Json::MakeObject({{"device", "cuda"}}), "device: 'cuda' is not there yet"},
+      {Json::MakeObject({{"device", "gpu"}}), "a GPU is asked for by device=cuda"},
+      {Json::MakeObject({{"device", "cuda:1"}}), "CUDA_VISIBLE_DEVICES says which"},
+      {Json::MakeObject({{"mode", "quick"}}), "mode: expected exact or fast, found \"quick\""},
       {Json::MakeObject({{"device", "tpu"}}),
-       "device: expected auto, cpu or reference, found \"tpu\""},
+       "device: expected auto, cpu, cuda or reference, found \"tpu\""},
       {Json::MakeObject({{"thread", 2}}), "knows no 'thread'; did you mean 'threads'?"},
       {Json::MakeObject({{"threads", -1}}), "threads: expected a number from 0 to 1024, found -1"},
       {Json::MakeObject({{"batch", "x"}}), "batch: expected a number"},
@@ -356,8 +359,13 @@ TEST(LocalProgram, DoctorDescribesACheckpoint) {
   }
   const ProgramEnd refused = RunAssay({"doctor", "--model", Model(), "--model-args", "device=cuda",
                                        "--db", directory.Path("a.db")});
-  EXPECT_EQ(refused.status, 1);
-  EXPECT_THAT(refused.out, HasSubstr("device: 'cuda' is not there yet"));
+  std::string why;
+  if (cuda::OpenDevice(&why) != nullptr) {
+    EXPECT_THAT(refused.out, HasSubstr("cuda: bf16"));
+  } else {
+    EXPECT_EQ(refused.status, 1);
+    EXPECT_THAT(refused.out, HasSubstr("--model-args: device=cuda: "));
+  }
 }
 
 // `assay` in a process of its own, killed after `milliseconds`; whether the kill came in time.

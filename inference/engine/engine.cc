@@ -10,6 +10,8 @@
 #include "harness/status.h"
 #include "harness/text.h"
 #include "inference/engine/cpu.h"
+#include "inference/engine/cuda/open.h"
+#include "inference/engine/cuda/runner.h"
 #include "inference/engine/mapped_file.h"
 #include "inference/engine/reference.h"
 
@@ -18,6 +20,10 @@ namespace {
 
 // Changed whenever the same checkpoint and options may give other tokens than before.
 constexpr std::string_view kEngineVersion = "1";
+
+// Whether scripts/gpu-check has passed on a GPU (inference/GPU.md). Until then device=auto does not
+// take one: kernels that never ran are no default for measuring models. device=cuda asks for it.
+constexpr bool kGpuIsVerified = false;
 
 // A number at the beginning of a file, or nothing.
 std::optional<double> FirstNumber(const std::string& path) {
@@ -53,6 +59,90 @@ MemoryNeeds NeedsOf(const Checkpoint& checkpoint, int unit) {
   return {static_cast<double>(checkpoint.parameters()) * unit, kv * unit};
 }
 
+// Rows of decode and prefill steps that suit the device.
+int BatchOf(const EngineOptions& options) {
+  if (options.batch > 0) return options.batch;
+  return options.device == Device::kCuda ? 256 : 64;
+}
+int PrefillChunkOf(const EngineOptions& options) {
+  if (options.prefill_chunk > 0) return options.prefill_chunk;
+  return options.device == Device::kCuda ? 1024 : 256;
+}
+
+RunnerShape ShapeOf(const EngineOptions& options, const MemoryPlan& memory) {
+  RunnerShape shape;
+  shape.decode_rows = BatchOf(options);
+  shape.prefill_rows = PrefillChunkOf(options);
+  shape.page_tokens = kPageTokens;
+  shape.pages = memory.pages;
+  shape.max_positions = memory.context;
+  return shape;
+}
+
+absl::Status MakeRunnerOnGpu(const std::string& directory, std::unique_ptr<cuda::Device> gpu,
+                             Engine* engine) {
+  const EngineOptions& options = engine->options;
+  const ModelConfig& config = engine->checkpoint->config();
+  if (options.weights == WeightFormat::kF32) {
+    return InvalidArgument(
+        "--model-args: dtype: device=cuda multiplies bf16 only, and f32 is asked for; device=cpu "
+        "has it");
+  }
+  const cuda::DeviceFacts& facts = gpu->facts();
+  RunnerShape widest;
+  widest.decode_rows = BatchOf(options);
+  widest.prefill_rows = PrefillChunkOf(options);
+  widest.max_positions = options.context.value_or(config.max_positions);
+  const cuda::Needs needs =
+      cuda::NeedsOf(CudaModelShape(config, engine->usable), CudaStepShape(widest, options.fast));
+  const auto weights = static_cast<double>(needs.weights), steps = static_cast<double>(needs.steps);
+  const auto page = static_cast<double>(needs.page);
+  const auto free_bytes = static_cast<double>(facts.free_bytes);
+  RETURN_IF_ERROR(CheckGpuMemory(directory, facts.name, weights, steps, page, free_bytes,
+                                 static_cast<double>(facts.total_bytes)));
+  // The rest is for what the driver and cuBLASLt take while they run.
+  ASSIGN_OR_RETURN(engine->memory, PlanMemory(config, directory, options,
+                                              {weights + steps, page, 0.94}, free_bytes));
+  ASSIGN_OR_RETURN(engine->runner,
+                   MakeCudaRunner(engine->checkpoint, std::move(gpu),
+                                  ShapeOf(options, engine->memory), engine->usable, options.fast));
+  return absl::OkStatus();
+}
+
+absl::Status MakeRunnerOnCpu(const std::string& directory, Engine* engine) {
+  const EngineOptions& options = engine->options;
+  const Checkpoint& checkpoint = *engine->checkpoint;
+  CpuOptions cpu;
+  cpu.weights = FormatOf(options, checkpoint.config().dtype);
+  cpu.threads = options.threads;
+  const bool reference = options.device == Device::kReference;
+  const int unit = reference ? 4 : BytesOf(cpu.weights);
+  ASSIGN_OR_RETURN(engine->memory, PlanMemory(checkpoint.config(), directory, options,
+                                              NeedsOf(checkpoint, unit), AvailableMemoryBytes()));
+  const RunnerShape shape = ShapeOf(options, engine->memory);
+  engine->runner = reference ? MakeReferenceRunner(engine->checkpoint, shape, engine->usable)
+                             : MakeCpuRunner(engine->checkpoint, shape, engine->usable, cpu);
+  return absl::OkStatus();
+}
+
+// device=auto becomes the device that is taken.
+absl::Status MakeRunner(const std::string& directory, Engine* engine) {
+  Device& device = engine->options.device;
+  const bool automatic = device == Device::kAuto;
+  if (device == Device::kCuda || (automatic && kGpuIsVerified)) {
+    std::string error;
+    std::unique_ptr<cuda::Device> gpu = cuda::OpenDevice(&error);
+    if (gpu != nullptr) {
+      device = Device::kCuda;
+      return MakeRunnerOnGpu(directory, std::move(gpu), engine);
+    }
+    if (!automatic)
+      return Unavailable("--model-args: device=cuda: %s; device=cpu needs no GPU", error);
+  }
+  if (automatic) device = Device::kCpu;
+  return MakeRunnerOnCpu(directory, engine);
+}
+
 std::string ReproductionKey(const Engine& engine, const std::string& tokenizer_text) {
   Sha256 hash;
   const auto add = [&](std::string_view part) {
@@ -86,6 +176,19 @@ double AvailableMemoryBytes() {
   return std::min(available, GroupLimitBytes());
 }
 
+absl::Status CheckGpuMemory(const std::string& directory, const std::string& gpu, double weights,
+                            double steps, double page_bytes, double free_bytes,
+                            double total_bytes) {
+  const double cache = page_bytes * (kLeastGpuTokens / kPageTokens);
+  if (weights + steps + cache <= free_bytes) return absl::OkStatus();
+  return ResourceExhausted(
+      "%s: %s is needed on the GPU (%s of weights, %s for steps, %s for a key-value cache of %d "
+      "tokens), and %s has %s free of %s; a smaller batch or context needs less (--model-args "
+      "batch, context), and device=cpu no GPU",
+      directory, Gigabytes(weights + steps + cache), Gigabytes(weights), Gigabytes(steps),
+      Gigabytes(cache), kLeastGpuTokens, gpu, Gigabytes(free_bytes), Gigabytes(total_bytes));
+}
+
 absl::StatusOr<MemoryPlan> PlanMemory(const ModelConfig& config, const std::string& directory,
                                       const EngineOptions& options, const MemoryNeeds& needs,
                                       double available_bytes) {
@@ -102,7 +205,7 @@ absl::StatusOr<MemoryPlan> PlanMemory(const ModelConfig& config, const std::stri
     return ResourceExhausted("%s: the weights need %s of memory, and %s is available", directory,
                              Gigabytes(needs.weight_bytes), Gigabytes(available_bytes));
   }
-  const double budget = options.kv_memory_bytes.value_or(left / 2);
+  const double budget = options.kv_memory_bytes.value_or(left * needs.share);
   if (budget > left) {
     return ResourceExhausted(
         "--model-args: kv_memory: %s is asked for, and beside the weights of %s only %s is "
@@ -114,13 +217,15 @@ absl::StatusOr<MemoryPlan> PlanMemory(const ModelConfig& config, const std::stri
   };
   const double fitting = budget / needs.page_bytes;
   plan.pages = static_cast<int>(
-      std::min(fitting, static_cast<double>(options.batch) * pages_of(plan.context)));
+      std::min(fitting, static_cast<double>(BatchOf(options)) * pages_of(plan.context)));
   const int least = options.context ? *options.context : std::min(plan.context, 512);
   if (plan.pages < pages_of(least)) {
     return ResourceExhausted(
         "%s: one sequence of %d positions needs %s of key-value cache, and %s is %s", directory,
         least, Gigabytes(pages_of(least) * needs.page_bytes),
-        options.kv_memory_bytes ? "--model-args: kv_memory" : "half of the memory that is left",
+        options.kv_memory_bytes
+            ? std::string("--model-args: kv_memory")
+            : absl::StrFormat("%.0f %% of the memory that is left", 100 * needs.share),
         Gigabytes(budget));
   }
   if (plan.pages < pages_of(plan.context)) {
@@ -146,21 +251,7 @@ absl::StatusOr<Engine> OpenEngine(const std::string& directory, const EngineOpti
                    options.use_chat_template
                        ? ChatFormat::Open(directory, checkpoint.tokenizer(), options.chat)
                        : ChatFormat::Make("", "", checkpoint.tokenizer(), options.chat));
-  CpuOptions cpu;
-  cpu.weights = FormatOf(options, checkpoint.config().dtype);
-  cpu.threads = options.threads;
-  const int unit = options.device == Device::kReference ? 4 : BytesOf(cpu.weights);
-  ASSIGN_OR_RETURN(engine.memory, PlanMemory(checkpoint.config(), directory, options,
-                                             NeedsOf(checkpoint, unit), AvailableMemoryBytes()));
-  RunnerShape shape;
-  shape.decode_rows = options.batch;
-  shape.prefill_rows = options.prefill_chunk;
-  shape.page_tokens = kPageTokens;
-  shape.pages = engine.memory.pages;
-  shape.max_positions = engine.memory.context;
-  engine.runner = options.device == Device::kReference
-                      ? MakeReferenceRunner(engine.checkpoint, shape, engine.usable)
-                      : MakeCpuRunner(engine.checkpoint, shape, engine.usable, cpu);
+  RETURN_IF_ERROR(MakeRunner(directory, &engine));
   ASSIGN_OR_RETURN(const std::string tokenizer,
                    ReadTextFile(directory + "/tokenizer.json", size_t{1} << 30));
   engine.reproduction_key = ReproductionKey(engine, tokenizer);

@@ -15,8 +15,9 @@ namespace assay {
 
 // What a device needs of memory for a model of this shape.
 struct MemoryNeeds {
-  double weight_bytes = 0;
-  double page_bytes = 0;  // of the key-value cache
+  double weight_bytes = 0;  // and of all else that is there from the start
+  double page_bytes = 0;    // of the key-value cache
+  double share = 0.5;       // of what is left, that the cache may take unasked
 };
 
 struct MemoryPlan {
@@ -28,13 +29,21 @@ struct MemoryPlan {
 
 constexpr int kPageTokens = 64;
 
-// Pages for `options.batch` sequences of the full context where that fits into half of what the
-// weights leave free, else as many as do; fewer than one sequence's shortens the context, unless it
-// was asked for. `available_bytes` is of memory that may be taken now. Errors name the option or
-// field that asks for too much.
+// Pages for `options.batch` sequences of the full context where that fits into its share of what
+// the weights leave free, else as many as do; fewer than one sequence's shortens the context,
+// unless it was asked for. `available_bytes` is of memory that may be taken now. Errors name the
+// option or field that asks for too much.
 absl::StatusOr<MemoryPlan> PlanMemory(const ModelConfig& config, const std::string& directory,
                                       const EngineOptions& options, const MemoryNeeds& needs,
                                       double available_bytes);
+
+// What a GPU must hold beside the weights: no model answers reasoning tasks with less.
+constexpr int kLeastGpuTokens = 16384;
+
+// Whether a GPU with so much free memory holds the weights, the work space of steps and
+// kLeastGpuTokens of cache. The error says what is needed and what is there.
+absl::Status CheckGpuMemory(const std::string& directory, const std::string& gpu, double weights,
+                            double steps, double page_bytes, double free_bytes, double total_bytes);
 
 // Of the machine or of our control group, whichever is less.
 double AvailableMemoryBytes();

@@ -25,18 +25,24 @@ absl::Status ReadCount(std::string_view name, const Json& value, int least, int 
 
 absl::Status ReadDevice(const Json& value, EngineOptions* options) {
   const std::string text = value.ToText();
-  if (text == "auto" || text == "cpu") {
-    options->device = Device::kCpu;
-  } else if (text == "reference") {
-    options->device = Device::kReference;
-  } else if (text == "cuda" || text.starts_with("cuda:") || text == "gpu") {
-    return InvalidArgument(
-        "--model-args: device: '%s' is not there yet: this build runs checkpoints on the CPU only "
-        "(device=cpu); a server such as vLLM can be asked with --base-url",
-        text);
-  } else {
-    return Wrong("device", value, "auto, cpu or reference");
+  for (const Device device : {Device::kAuto, Device::kCpu, Device::kCuda, Device::kReference}) {
+    if (text != DeviceName(device)) continue;
+    options->device = device;
+    return absl::OkStatus();
   }
+  if (text.starts_with("cuda:") || text == "gpu") {
+    return InvalidArgument(
+        "--model-args: device: expected auto, cpu, cuda or reference, found '%s': a GPU is asked "
+        "for by device=cuda, and CUDA_VISIBLE_DEVICES says which",
+        text);
+  }
+  return Wrong("device", value, "auto, cpu, cuda or reference");
+}
+
+absl::Status ReadMode(const Json& value, EngineOptions* options) {
+  const std::string text = value.ToText();
+  if (text != "exact" && text != "fast") return Wrong("mode", value, "exact or fast");
+  options->fast = text == "fast";
   return absl::OkStatus();
 }
 
@@ -108,6 +114,7 @@ struct Reader {
 const std::vector<Reader>& Readers() {
   static const auto* readers = new std::vector<Reader>{
       {"device", ReadDevice},
+      {"mode", ReadMode},
       {"dtype", ReadWeightFormat},
       {"think", ReadThink},
       {"chat_template", ReadChatTemplate},
@@ -150,6 +157,18 @@ absl::StatusOr<EngineOptions> ReadEngineOptions(const Json& given) {
   return options;
 }
 
-std::string_view DeviceName(Device device) { return device == Device::kCpu ? "cpu" : "reference"; }
+std::string_view DeviceName(Device device) {
+  switch (device) {
+    case Device::kAuto:
+      return "auto";
+    case Device::kCpu:
+      return "cpu";
+    case Device::kCuda:
+      return "cuda";
+    case Device::kReference:
+      return "reference";
+  }
+  return "";
+}
 
 }  // namespace assay

@@ -6,11 +6,13 @@
 #include <array>
 #include <cstdint>
 
+#include "inference/engine/host_device.h"
+
 namespace assay {
 
 using PhiloxBlock = std::array<uint32_t, 4>;
 
-inline PhiloxBlock Philox(uint64_t key, PhiloxBlock counter) {
+HOST_DEVICE inline PhiloxBlock Philox(uint64_t key, PhiloxBlock counter) {
   auto key0 = static_cast<uint32_t>(key);
   auto key1 = static_cast<uint32_t>(key >> 32);
   for (int round = 0; round < 10; ++round) {
@@ -26,7 +28,7 @@ inline PhiloxBlock Philox(uint64_t key, PhiloxBlock counter) {
 }
 
 // In (0, 1), never 0 or 1: 52 bits and a half.
-inline double PhiloxUniform(uint64_t key, const PhiloxBlock& counter) {
+HOST_DEVICE inline double PhiloxUniform(uint64_t key, const PhiloxBlock& counter) {
   const PhiloxBlock bits = Philox(key, counter);
   const uint64_t word = uint64_t{bits[0]} << 32 | bits[1];
   return (static_cast<double>(word >> 12) + 0.5) * 0x1p-52;

@@ -8,10 +8,12 @@
 #include <bit>
 #include <cstdint>
 
+#include "inference/engine/host_device.h"
+
 namespace assay {
 
 // e^x for x <= 709; 0 below -708. Written without branches, so that loops over it vectorise.
-inline double PortableExp(double x) {
+HOST_DEVICE inline double PortableExp(double x) {
   constexpr double kLog2e = 1.4426950408889634;
   constexpr double kLn2High = 0.693147180369123816490, kLn2Low = 1.90821492927058770002e-10;
   constexpr double kShift = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer
@@ -40,7 +42,7 @@ inline double PortableExp(double x) {
 }
 
 // ln x for finite x > 0 that is no subnormal.
-inline double PortableLog(double x) {
+HOST_DEVICE inline double PortableLog(double x) {
   constexpr double kLn2High = 0.693147180369123816490, kLn2Low = 1.90821492927058770002e-10;
   const auto bits = std::bit_cast<uint64_t>(x);
   // m in [sqrt(1/2), sqrt(2)), x = m * 2^e.

@@ -6,6 +6,7 @@
 
 #include "harness/status.h"
 #include "harness/text.h"
+#include "inference/engine/cuda/open.h"
 #include "inference/engine/scheduler.h"
 
 namespace assay {
@@ -154,8 +155,21 @@ absl::StatusOr<double> MeasureSpeed(Runner* runner, int samples) {
   return static_cast<double>(scheduler.counts().decode_tokens - warm) / seconds;
 }
 
+// Why the GPU was not taken, where it was not.
+void DescribeGpu(const Engine& engine, Findings* findings) {
+  if (engine.options.device == Device::kCuda) return;
+  std::string why;
+  const std::unique_ptr<cuda::Device> gpu = cuda::OpenDevice(&why);
+  findings->Add("gpu", gpu == nullptr
+                           ? "none taken: " + why
+                           : gpu->facts().name +
+                                 ": not taken unless device=cuda asks for it, since no GPU has "
+                                 "passed scripts/gpu-check yet (inference/GPU.md)");
+}
+
 absl::Status DescribeSpeed(const Engine& engine, Findings* findings) {
   findings->Add("runner", engine.runner->description());
+  DescribeGpu(engine, findings);
   const int batch = engine.runner->shape().decode_rows;
   ASSIGN_OR_RETURN(const double alone, MeasureSpeed(engine.runner.get(), 1));
   ASSIGN_OR_RETURN(const double full, MeasureSpeed(engine.runner.get(), batch));

@@ -1,0 +1,342 @@
+// The sampler (sampler.h) on the device: a block a row, no sort, and nothing that hangs on the
+// order in which threads come.
+//
+// Masses are integers, so histograms filled by atomic additions are exact. A cut is found by a
+// coarse histogram, then digit by digit within one bucket; where what can survive fits into shared
+// memory (it does for all but flat distributions), only the first passes read the logits. To be
+// compiled with -fmad=false: its doubles are the host's doubles, bit for bit.
+#include <cstring>
+
+#include "inference/engine/cuda/draw_math.h"
+#include "inference/engine/cuda/kernel_functions.h"
+#include "inference/engine/cuda/kernels.h"
+#include "inference/engine/cuda/lanes.h"
+
+namespace KERNEL_NAMESPACE {
+namespace {
+
+using namespace assay::cuda;
+
+constexpr int kThreads = 512;
+constexpr int kListed = 4096;  // candidates that shared memory holds
+constexpr int kBinsOfThread = kDigitValues / kThreads;
+constexpr uint64_t kEverything = ~uint64_t{0};
+
+struct SampleShared {
+  uint32_t low[kDigitValues], high[kDigitValues];  // halves of sums
+  uint64_t parts[kThreads];
+  int list[kListed];
+  uint32_t list_count;
+  int bin;
+  uint64_t before;
+  uint64_t top[kMostLogprobs];
+  uint32_t top_count;
+};
+
+struct Row {
+  const float* logits;
+  int usable;
+  double greatest;
+  double inverse_temperature;
+};
+
+// Every thread gets the result of `better` over all threads' values.
+template <typename Better>
+DEVICE uint64_t BlockBest(uint64_t value, SampleShared* shared, const Better& better) {
+  shared->parts[threadIdx.x] = value;
+  SyncBlock();
+  for (int width = kThreads / 2; width > 0; width /= 2) {
+    if (threadIdx.x < width) {
+      const uint64_t other = shared->parts[threadIdx.x + width];
+      if (better(other, shared->parts[threadIdx.x])) shared->parts[threadIdx.x] = other;
+    }
+    SyncBlock();
+  }
+  const uint64_t best = shared->parts[0];
+  SyncBlock();
+  return best;
+}
+DEVICE uint64_t BlockLeast(uint64_t value, SampleShared* shared) {
+  return BlockBest(value, shared, [](uint64_t a, uint64_t b) { return a < b; });
+}
+
+DEVICE double BlockSum(double value, SampleShared* shared) {
+  shared->parts[threadIdx.x] = std::bit_cast<uint64_t>(value);
+  SyncBlock();
+  for (int width = kThreads / 2; width > 0; width /= 2) {
+    if (threadIdx.x < width) {
+      shared->parts[threadIdx.x] =
+          std::bit_cast<uint64_t>(std::bit_cast<double>(shared->parts[threadIdx.x]) +
+                                  std::bit_cast<double>(shared->parts[threadIdx.x + width]));
+    }
+    SyncBlock();
+  }
+  const auto sum = std::bit_cast<double>(shared->parts[0]);
+  SyncBlock();
+  return sum;
+}
+
+// visit(id, logit) for the listed candidates, or for all ids.
+template <typename Visit>
+DEVICE void ForEach(const Row& row, const SampleShared& shared, bool listed, const Visit& visit) {
+  const int count = listed ? static_cast<int>(shared.list_count) : row.usable;
+  for (int i = threadIdx.x; i < count; i += kThreads) {
+    const int id = listed ? shared.list[i] : i;
+    visit(id, row.logits[id]);
+  }
+}
+
+DEVICE void ClearBins(SampleShared* shared) {
+  for (int bin = threadIdx.x; bin < kDigitValues; bin += kThreads) {
+    shared->low[bin] = shared->high[bin] = 0;
+  }
+  SyncBlock();
+}
+
+// An exact sum of 64 bits by atomics of 32: whoever makes the lower half overflow carries.
+DEVICE void AddToBin(uint64_t weight, int bin, SampleShared* shared) {
+  const auto low = static_cast<uint32_t>(weight);
+  auto high = static_cast<uint32_t>(weight >> 32);
+  if (low != 0) {
+    const uint32_t before = AddAtomically(&shared->low[bin], low);
+    if (before + low < before) ++high;
+  }
+  if (high != 0) AddAtomically(&shared->high[bin], high);
+}
+
+DEVICE uint64_t BinSum(const SampleShared& shared, int bin) {
+  return static_cast<uint64_t>(shared.high[bin]) << 32 | shared.low[bin];
+}
+
+// After all additions: parts[t] = the sum of all bins up to thread t's last one. Returns the total.
+DEVICE uint64_t ScanBins(SampleShared* shared) {
+  SyncBlock();
+  uint64_t own = 0;
+  UNROLL for (int i = 0; i < kBinsOfThread; ++i) {
+    own += BinSum(*shared, threadIdx.x * kBinsOfThread + i);
+  }
+  shared->parts[threadIdx.x] = own;
+  SyncBlock();
+  for (int offset = 1; offset < kThreads; offset *= 2) {
+    const uint64_t left = threadIdx.x >= offset ? shared->parts[threadIdx.x - offset] : 0;
+    SyncBlock();
+    shared->parts[threadIdx.x] += left;
+    SyncBlock();
+  }
+  return shared->parts[kThreads - 1];
+}
+
+// The first bin with which the sum reaches `wanted`, into `bin`, and the sum before it; after
+// ScanBins. False: it is not reached.
+DEVICE bool FindBin(uint64_t wanted, uint64_t total, SampleShared* shared) {
+  if (wanted > total) return false;
+  uint64_t before = threadIdx.x > 0 ? shared->parts[threadIdx.x - 1] : 0;
+  if (before < wanted && wanted <= shared->parts[threadIdx.x]) {
+    int bin = threadIdx.x * kBinsOfThread;
+    while (before + BinSum(*shared, bin) < wanted) before += BinSum(*shared, bin++);
+    shared->bin = bin;
+    shared->before = before;
+  }
+  SyncBlock();
+  return true;
+}
+
+// What cuts are made by: how many ids, or what mass.
+struct ByCount {
+  uint64_t wanted;
+  DEVICE uint64_t Weight(const Row&, float) const { return 1; }
+  DEVICE uint64_t Wanted(uint64_t) const { return wanted; }
+  static constexpr bool kWeightless = false;  // of ids in the last bucket
+};
+struct ByMass {
+  double top_p;
+  DEVICE uint64_t Weight(const Row& row, float logit) const {
+    return MassOf(logit, row.greatest, row.inverse_temperature);
+  }
+  DEVICE uint64_t Wanted(uint64_t total) const {
+    return static_cast<uint64_t>(ceil(top_p * static_cast<double>(total)));
+  }
+  static constexpr bool kWeightless = true;  // 32 nats below the greatest
+};
+
+// The CutOrder of the last id that stays: of those up to `limit`, the shortest beginning that
+// reaches what is wanted. May leave the candidates in the list, and says so.
+template <typename Cut>
+DEVICE uint64_t FindCut(const Row& row, const Cut& cut, uint64_t limit, bool* listed,
+                        SampleShared* shared) {
+  const auto bucket_of = [&](float logit) {
+    return BucketOf(logit, row.greatest, row.inverse_temperature);
+  };
+  ClearBins(shared);
+  ForEach(row, *shared, *listed, [&](int id, float logit) {
+    const int bucket = bucket_of(logit);
+    if (bucket == kBuckets - 1 || CutOrder(logit, id) > limit) return;
+    AddToBin(cut.Weight(row, logit), bucket, shared);
+  });
+  const uint64_t total = ScanBins(shared);
+  const uint64_t wanted = cut.Wanted(total);
+  int bucket = kBuckets - 1;
+  uint64_t before = total;
+  if (FindBin(wanted, total, shared)) {
+    bucket = shared->bin;
+    before = shared->before;
+  } else if (Cut::kWeightless) {
+    return limit;  // rounding asks for more than there is
+  }
+  SyncBlock();
+  if (!*listed) {
+    if (threadIdx.x == 0) shared->list_count = 0;
+    SyncBlock();
+    ForEach(row, *shared, false, [&](int id, float logit) {
+      if (bucket_of(logit) > bucket || CutOrder(logit, id) > limit) return;
+      const uint32_t at = AddAtomically(&shared->list_count, 1);
+      if (at < kListed) shared->list[at] = id;
+    });
+    SyncBlock();
+    *listed = shared->list_count <= kListed;
+  }
+  uint64_t needed = wanted - before;
+  uint64_t found = 0;
+  for (int digit = 0; digit < kCutDigits; ++digit) {
+    ClearBins(shared);
+    ForEach(row, *shared, *listed, [&](int id, float logit) {
+      const uint64_t order = CutOrder(logit, id);
+      if (bucket_of(logit) != bucket || order > limit || !SamePrefix(order, found, digit)) return;
+      AddToBin(cut.Weight(row, logit), DigitOf(order, digit), shared);
+    });
+    const uint64_t here = ScanBins(shared);
+    FindBin(needed, here, shared);
+    found |= static_cast<uint64_t>(shared->bin) << DigitShift(digit);
+    needed -= shared->before;
+    SyncBlock();
+  }
+  return found;
+}
+
+// Among ids up to `cut` whose mass is at least `least`: the first one to arrive.
+DEVICE int Race(const Row& row, const DrawInput& draw, uint64_t cut, double least, bool listed,
+                SampleShared* shared) {
+  int winner = -1;
+  double best = 0;
+  ForEach(row, *shared, listed, [&](int id, float logit) {
+    if (CutOrder(logit, id) > cut) return;
+    const uint64_t mass = MassOf(logit, row.greatest, row.inverse_temperature);
+    if (mass == 0 || static_cast<double>(mass) < least) return;
+    const double uniform =
+        PhiloxUniform(draw.key, {draw.sample, draw.position, static_cast<uint32_t>(id), 0});
+    if (winner >= 0 && CannotWin(uniform, mass, best)) return;
+    const double time = ArrivalOf(uniform, mass);
+    if (winner < 0 || time < best || (time == best && id < winner)) {
+      winner = id;
+      best = time;
+    }
+  });
+  // Times are positive: they are in the order of their bits.
+  const uint64_t own = winner >= 0 ? std::bit_cast<uint64_t>(best) : kEverything;
+  const uint64_t first = BlockLeast(own, shared);
+  const uint64_t id = own == first && winner >= 0 ? static_cast<uint64_t>(winner) : kEverything;
+  return static_cast<int>(BlockLeast(id, shared));
+}
+
+DEVICE int Draw(const Row& row, const DrawInput& draw, SampleShared* shared) {
+  bool listed = false;
+  uint64_t cut = kEverything;
+  if (draw.top_k > 0 && draw.top_k < row.usable) {
+    cut = FindCut(row, ByCount{static_cast<uint64_t>(draw.top_k)}, cut, &listed, shared);
+  }
+  if (draw.top_p < 1) cut = FindCut(row, ByMass{draw.top_p}, cut, &listed, shared);
+  const double least = draw.min_p > 0 ? draw.min_p * kOneMass : 0;
+  return Race(row, draw, cut, least, listed, shared);
+}
+
+// The most probable ids, by falling logit.
+DEVICE void ReportTop(const Row& row, int count, double log_sum, SampleShared* shared,
+                      RowResult* result) {
+  if (count > row.usable) count = row.usable;
+  bool listed = false;
+  const uint64_t cut = count < row.usable ? FindCut(row, ByCount{static_cast<uint64_t>(count)},
+                                                    kEverything, &listed, shared)
+                                          : kEverything;
+  if (threadIdx.x == 0) shared->top_count = 0;
+  SyncBlock();
+  ForEach(row, *shared, listed, [&](int id, float logit) {
+    const uint64_t order = CutOrder(logit, id);
+    if (order <= cut) shared->top[AddAtomically(&shared->top_count, 1)] = order;
+  });
+  SyncBlock();
+  if (threadIdx.x < count) {
+    const uint64_t own = shared->top[threadIdx.x];
+    int rank = 0;
+    for (int i = 0; i < count; ++i) rank += shared->top[i] < own ? 1 : 0;
+    const int id = static_cast<int>(own & 0xFFFFFFFFU);
+    result->top_ids[rank] = id;
+    result->top_logprobs[rank] = static_cast<double>(row.logits[id]) - log_sum;
+  }
+  SyncBlock();
+}
+
+KERNEL KERNEL_BOUNDS(kThreads, 1) Sample(SampleArgs args) {
+  auto* shared = &Shared<SampleShared>();
+  const DrawInput draw = args.draws[blockIdx.x];
+  RowResult* result = args.results + blockIdx.x;
+  const bool wanted = draw.draws != 0 || draw.target >= 0;
+  if (!wanted) return;  // the same for all threads
+
+  Row row = {args.logits + blockIdx.x * args.stride, args.usable, 0, 1};
+  uint64_t first = kEverything, bad = kEverything;
+  for (int id = threadIdx.x; id < row.usable; id += kThreads) {
+    const float logit = row.logits[id];
+    if (!isfinite(logit)) {
+      if (bad == kEverything) bad = id;
+      continue;
+    }
+    const uint64_t order = CutOrder(logit, id);
+    if (order < first) first = order;
+  }
+  first = BlockLeast(first, shared);
+  bad = BlockLeast(bad, shared);
+  if (bad != kEverything) {
+    if (threadIdx.x == 0) {
+      result->bad = static_cast<int>(bad);
+      result->bad_value = row.logits[bad];
+      result->drawn = -1;
+      if (args.drawn != nullptr) args.drawn[blockIdx.x] = -1;
+    }
+    return;
+  }
+  const int greatest = static_cast<int>(first & 0xFFFFFFFFU);
+  row.greatest = row.logits[greatest];
+  int drawn = greatest;
+  if (draw.draws != 0 && draw.inverse_temperature > 0) {
+    row.inverse_temperature = draw.inverse_temperature;
+    drawn = Draw(row, draw, shared);
+  }
+  if (threadIdx.x == 0) {
+    result->bad = -1;
+    result->drawn = drawn;
+    result->target_is_greatest = draw.target == greatest ? 1 : 0;
+    if (args.drawn != nullptr) args.drawn[blockIdx.x] = drawn;
+  }
+  if (draw.logprobs == 0 && draw.target < 0) return;
+  row.inverse_temperature = 1;
+  double sum = 0;
+  for (int id = threadIdx.x; id < row.usable; id += kThreads) {
+    sum += PortableExp(static_cast<double>(row.logits[id]) - row.greatest);
+  }
+  const double log_sum = PortableLog(BlockSum(sum, shared)) + row.greatest;
+  if (threadIdx.x == 0) {
+    result->logprob = static_cast<double>(row.logits[drawn]) - log_sum;
+    if (draw.target >= 0) {
+      result->target_logprob = static_cast<double>(row.logits[draw.target]) - log_sum;
+    }
+  }
+  if (draw.logprobs > 0) ReportTop(row, draw.logprobs, log_sum, shared, result);
+}
+
+}  // namespace
+
+void LaunchSample(const SampleArgs& args, Stream stream) {
+  LAUNCH(Sample, dim3(args.count), kThreads, sizeof(SampleShared), stream, args);
+}
+
+}  // namespace KERNEL_NAMESPACE
