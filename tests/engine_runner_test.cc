@@ -2,11 +2,14 @@
 #include "inference/engine/runner.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstring>
 #include <random>
 
 #include "inference/engine/cpu.h"
 #include "inference/engine/cpu_kernels.h"
+#include "inference/engine/products_bf16.h"
 #include "inference/engine/reference.h"
 #include "inference/engine/scheduler.h"
 #include "tests/engine_models.h"
@@ -117,6 +120,63 @@ TEST(Runners, GreedyTokensAreTransformersTokens) {
                     golden.logit_range,
                 2e-5)
           << name << ", " << made.name;
+    }
+  }
+}
+
+// --- products ---
+
+TEST(Products, RowsOfOurOwnAreSumsOfExactProductsWhateverTheirNumber) {
+  const Bf16Products* products = BestBf16Products();
+  if (products == nullptr) GTEST_SKIP() << "this machine has no AVX-512 BF16";
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal;
+  const auto numbers = [&](size_t count) {
+    std::vector<uint16_t> halves(count);
+    for (uint16_t& half : halves) half = std::bit_cast<uint32_t>(normal(random)) >> 16;
+    return halves;
+  };
+  const auto value = [](uint16_t half) { return std::bit_cast<float>(uint32_t{half} << 16); };
+  struct Shape {
+    int in, out, rows;
+  };
+  for (const auto [in, out, rows] : {Shape{2, 1, 1}, {34, 70, 7}, {128, 256, 16}, {896, 130, 13}}) {
+    // One number off its natural border: a file's rows lie anywhere.
+    std::vector<uint16_t> weights = numbers(static_cast<size_t>(in) * out + 1);
+    std::vector<char> bytes(weights.size() * 2 + 1);
+    std::memcpy(bytes.data() + 1, weights.data(), weights.size() * 2);
+    const std::vector<uint16_t> x = numbers(static_cast<size_t>(in) * rows);
+    std::vector<uint16_t> panels(static_cast<size_t>((out + 63) / 64) * 64 * in, 0xFFFF);
+    for (int column = 0; column < out; column += kPanelColumns) {
+      std::vector<const char*> from;
+      for (int i = column; i < std::min(out, column + kPanelColumns); ++i) {
+        from.push_back(bytes.data() + 1 + static_cast<size_t>(i) * in * 2);
+      }
+      products->pack(from.data(), static_cast<int>(from.size()), in,
+                     &panels[static_cast<size_t>(column) * in]);
+    }
+    const size_t stride = static_cast<size_t>(out) + 3;
+    std::vector<float> y(stride * rows, -7), again(stride * rows);
+    products->multiply(panels.data(), out, in, x.data(), rows, y.data(), stride);
+    for (int row = 0; row < rows; ++row) {
+      for (int column = 0; column < out; ++column) {
+        double sum = 0, size = 0;
+        for (int k = 0; k < in; ++k) {
+          const double product = double{value(x[static_cast<size_t>(row) * in + k])} *
+                                 value(weights[static_cast<size_t>(column) * in + k]);
+          sum += product;
+          size += std::abs(product);
+        }
+        ASSERT_NEAR(y[row * stride + column], sum, 1e-6 * size + 1e-30)
+            << in << " " << out << ": " << row << ", " << column;
+      }
+      for (size_t i = out; i < stride; ++i) ASSERT_EQ(y[row * stride + i], -7);  // not ours
+    }
+    for (int fewer = 1; fewer <= rows; ++fewer) {
+      again = y;
+      for (int i = 0; i < fewer * out; ++i) again[i / out * stride + i % out] = 0;
+      products->multiply(panels.data(), out, in, x.data(), fewer, again.data(), stride);
+      ASSERT_EQ(std::memcmp(again.data(), y.data(), y.size() * sizeof(float)), 0);
     }
   }
 }

@@ -53,6 +53,14 @@ TEST(PortableMath, BitsAreKept) {
   EXPECT_EQ(std::bit_cast<uint64_t>(PortableLog(2)), std::bit_cast<uint64_t>(0x1.62e42fefa39efp-1));
 }
 
+std::vector<const SamplerLoops*> AllLoops() {
+  std::vector<const SamplerLoops*> all = {&BaseSamplerLoops()};
+  // The best one is AVX-512's or AVX2's; AVX2 comes with every AVX-512.
+  if (&BestSamplerLoops() == Avx512SamplerLoops()) all.push_back(Avx512SamplerLoops());
+  if (&BestSamplerLoops() != &BaseSamplerLoops()) all.push_back(Avx2SamplerLoops());
+  return all;
+}
+
 std::vector<float> RandomLogits(int count, double width, uint64_t seed) {
   std::mt19937_64 random(seed);
   std::normal_distribution<float> normal(0, static_cast<float>(width));
@@ -81,6 +89,51 @@ std::map<int, double> Survivors(std::vector<float> logits, const SamplingPlan& p
     if (mass(id) >= plan.min_p * 0x1p40) kept[id] = mass(id);
   }
   return kept;
+}
+
+TEST(SamplerLoops, EveryVersionGivesTheBitsOfThePlainFormula) {
+  for (const int count : {1, 15, 16, 17, 255, 256, 1000}) {
+    std::vector<float> logits = RandomLogits(count, 9, static_cast<uint64_t>(count));
+    if (count > 300) logits[300] = logits[20] = 99;  // two greatest: the lower id counts
+    const auto best = std::max_element(logits.begin(), logits.end()) - logits.begin();
+    double first_sum = 0;
+    for (const SamplerLoops* loops : AllLoops()) {
+      EXPECT_TRUE(loops->all_finite(logits.data(), count));
+      EXPECT_EQ(loops->greatest(logits.data(), count), best);
+      std::vector<uint64_t> masses(count);
+      const uint64_t sum =
+          loops->masses(logits.data(), count, logits[best], 1 / 0.6, masses.data());
+      uint64_t wanted_sum = 0;
+      double plain_sum = 0;
+      for (int i = 0; i < count; ++i) {
+        const double difference = static_cast<double>(logits[i]) - logits[best];
+        const auto wanted =
+            static_cast<uint64_t>(std::nearbyint(PortableExp(difference * (1 / 0.6)) * 0x1p40));
+        EXPECT_EQ(masses[i], wanted) << i;
+        wanted_sum += wanted;
+        plain_sum += PortableExp(difference);
+      }
+      EXPECT_EQ(sum, wanted_sum);
+      const double sum_exp = loops->sum_exp(logits.data(), count, logits[best]);
+      EXPECT_NEAR(sum_exp, plain_sum, 1e-12 * plain_sum);
+      if (first_sum == 0) first_sum = sum_exp;
+      EXPECT_EQ(sum_exp, first_sum);
+      for (const float bad : {std::numeric_limits<float>::infinity(), std::nanf("")}) {
+        std::vector<float> broken = logits;
+        broken.back() = bad;
+        EXPECT_FALSE(loops->all_finite(broken.data(), count));
+      }
+    }
+  }
+  for (const SamplerLoops* loops : AllLoops()) {
+    for (const uint32_t first : {0u, 64u, 151872u}) {
+      double uniforms[kUniformBlock];
+      loops->uniforms(0x123456789ABCDEF, 7, 1000, first, uniforms);
+      for (uint32_t i = 0; i < kUniformBlock; ++i) {
+        EXPECT_EQ(uniforms[i], PhiloxUniform(0x123456789ABCDEF, {7, 1000, first + i, 0}));
+      }
+    }
+  }
 }
 
 TEST(Sampler, DrawsOnlyWhatSurvivesTheCuts) {

@@ -14,6 +14,7 @@
 #include "harness/text.h"
 #include "inference/engine/mapped_file.h"
 #include "inference/engine/safetensors.h"
+#include "inference/engine/weights.h"
 
 namespace assay {
 namespace {
@@ -255,6 +256,7 @@ void ReadChunks(const std::vector<Tensor>& tensors, int threads, std::vector<Chu
   const auto work = [&] {
     for (size_t i = next++; i < chunks->size(); i = next++) {
       Chunk& chunk = (*chunks)[i];
+      FetchPages(chunk.bytes);
       chunk.finite = !HasNonFinite(chunk.bytes, tensors[chunk.tensor].dtype);
       chunk.digest = Sha256Hex(chunk.bytes);
     }

@@ -171,6 +171,7 @@ CpuRunner::CpuRunner(std::shared_ptr<const Checkpoint> checkpoint, const RunnerS
   void* pool = mmap(nullptr, pool_bytes_, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   CHECK(pool != MAP_FAILED);
+  madvise(pool, pool_bytes_, MADV_HUGEPAGE);  // a step walks through all of it
   pool_ = static_cast<char*>(pool);
   for (int member = 0; member < team_.size(); ++member) {
     workers_.push_back(std::make_unique<Worker>(usable));
@@ -185,8 +186,8 @@ CpuRunner::CpuRunner(std::shared_ptr<const Checkpoint> checkpoint, const RunnerS
 
 std::string CpuRunner::description() const {
   return absl::StrFormat(
-      "cpu: %s, %s, kernels %s%s, version 1", format_ == NumberFormat::kBf16 ? "bf16" : "f32",
-      MatmulDescription(), kernels_.name,
+      "cpu: %s, %s, kernels %s%s, version 2", format_ == NumberFormat::kBf16 ? "bf16" : "f32",
+      MatmulDescription(format_), kernels_.name,
       rows_independent_
           ? ""
           : absl::StrFormat(", fixed rows %d and %d", shape_.decode_rows, shape_.prefill_rows));

@@ -1,4 +1,4 @@
-// The runner for CPUs: packed weights, oneDNN for the products, own kernels for the rest.
+// The runner for CPUs: packed weights, products by matmul.h, own kernels for the rest.
 #pragma once
 
 #include <cstddef>

@@ -7,6 +7,10 @@
 
 #include "inference/engine/cpu_kernels.h"
 
+#if KERNEL_LANES == 16
+#include <immintrin.h>
+#endif
+
 namespace assay::KERNEL_NAMESPACE {
 namespace {
 
@@ -22,6 +26,17 @@ inline Lanes Load(const float* from) {
   __builtin_memcpy(&lanes, from, sizeof(lanes));
   return lanes;
 }
+// GCC 12 widens and narrows sixteen halves in seven instructions where the machine has one.
+#if KERNEL_LANES == 16
+inline Lanes Load(const uint16_t* from) {
+  const __m256i halves = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
+  return reinterpret_cast<Lanes>(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+}
+inline __m256i Narrow(const Words& words) {
+  return _mm512_cvtepi32_epi16(reinterpret_cast<__m512i>(words));
+}
+#else
+inline Halves Narrow(const Words& words) { return __builtin_convertvector(words, Halves); }
 inline Lanes Load(const uint16_t* from) {
   Halves halves;
   __builtin_memcpy(&halves, from, sizeof(halves));
@@ -30,13 +45,14 @@ inline Lanes Load(const uint16_t* from) {
   __builtin_memcpy(&lanes, &words, sizeof(lanes));
   return lanes;
 }
+#endif
 inline void Store(const Lanes& lanes, float* to) { __builtin_memcpy(to, &lanes, sizeof(lanes)); }
 // To the nearest, ties to even.
 inline void Store(const Lanes& lanes, uint16_t* to) {
   Words words;
   __builtin_memcpy(&words, &lanes, sizeof(words));
   words = (words + 0x7FFF + ((words >> 16) & 1)) >> 16;
-  const Halves halves = __builtin_convertvector(words, Halves);
+  const auto halves = Narrow(words);
   __builtin_memcpy(to, &halves, sizeof(halves));
 }
 inline void StoreOne(float x, float* to) { *to = x; }

@@ -1,4 +1,5 @@
-// oneDNN's matmul primitives, one for each shape and number of rows, made when first used.
+// oneDNN's matmul primitives, one for each shape and number of rows, made when first used; or our
+// own panels.
 #include "inference/engine/matmul.h"
 
 #include <sys/mman.h>
@@ -39,8 +40,8 @@ const dnnl::engine& CpuEngine() {
 }
 
 // Chunks of about this many bytes of weights: small enough to be shared evenly, large enough that
-// a call's own cost (about a microsecond) does not count.
-constexpr int kChunkBytes = 256 << 10;
+// a call's own cost (about a microsecond by the library) does not count.
+constexpr int kChunkBytes = 128 << 10;
 constexpr int kColumnBlock = 64;
 
 constexpr std::array<int, 12> kSmallRows = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64};
@@ -121,7 +122,19 @@ bool HasFastBf16() {
          IsaName() != "avx512_core_vnni";
 }
 
-std::string MatmulDescription() {
+namespace {
+
+// A machine with more than AVX-512 BF16 (AMX) multiplies faster by the library.
+const Bf16Products* OwnProducts() {
+  return IsaName() == "avx512_core_bf16" ? BestBf16Products() : nullptr;
+}
+
+}  // namespace
+
+std::string MatmulDescription(NumberFormat format) {
+  if (format == NumberFormat::kBf16 && OwnProducts() != nullptr) {
+    return "own products, avx512_bf16";
+  }
   const dnnl_version_t* version = dnnl_version();
   return absl::StrFormat("oneDNN %d.%d.%d, %s", version->major, version->minor, version->patch,
                          IsaName());
@@ -145,14 +158,27 @@ std::unique_ptr<PackedMatrix> PackedMatrix::Prepare(std::vector<const Tensor*> p
     matrix->out_ += static_cast<int>(part->shape[0]);
   }
   matrix->parts_ = std::move(parts);
+  if (format == NumberFormat::kBf16 && matrix->in_ % 2 == 0) matrix->own_ = OwnProducts();
   const int fitting = kChunkBytes / (matrix->in_ * BytesOf(format)) / kColumnBlock * kColumnBlock;
-  matrix->columns_ = std::min(matrix->out_, std::max(kColumnBlock, fitting));
+  matrix->columns_ = std::max(kColumnBlock, fitting);
+  if (matrix->own_ == nullptr) matrix->columns_ = std::min(matrix->out_, matrix->columns_);
   matrix->chunks_ = (matrix->out_ + matrix->columns_ - 1) / matrix->columns_;
-  matrix->shape_ = Shape::Get(matrix->in_, matrix->columns_, matrix->out_, format);
-  matrix->last_shape_ =
-      Shape::Get(matrix->in_, matrix->Columns(matrix->chunks_ - 1), matrix->out_, format);
-  matrix->bytes_ = matrix->shape_->packed.get_size() * (matrix->chunks_ - 1) +
-                   matrix->last_shape_->packed.get_size();
+  const int last = matrix->Columns(matrix->chunks_ - 1);
+  size_t last_bytes = 0;
+  if (matrix->own_ != nullptr) {
+    const auto bytes = [&](int columns) {
+      return static_cast<size_t>((columns + kPanelColumns - 1) / kPanelColumns) * kPanelColumns *
+             matrix->in_ * sizeof(uint16_t);
+    };
+    matrix->chunk_bytes_ = bytes(matrix->columns_);
+    last_bytes = bytes(last);
+  } else {
+    matrix->shape_ = Shape::Get(matrix->in_, matrix->columns_, matrix->out_, format);
+    matrix->last_shape_ = Shape::Get(matrix->in_, last, matrix->out_, format);
+    matrix->chunk_bytes_ = matrix->shape_->packed.get_size();
+    last_bytes = matrix->last_shape_->packed.get_size();
+  }
+  matrix->bytes_ = matrix->chunk_bytes_ * (matrix->chunks_ - 1) + last_bytes;
   void* memory =
       mmap(nullptr, matrix->bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   CHECK(memory != MAP_FAILED);  // PlanMemory has seen to it that there is room
@@ -169,11 +195,71 @@ int PackedMatrix::Columns(int chunk) const {
   return chunk + 1 < chunks_ ? columns_ : out_ - columns_ * (chunks_ - 1);
 }
 
-// A chunk may span parts: its rows of the parts are gathered, then laid out.
+template <typename Run>
+void PackedMatrix::ForEachPart(int begin, int count, const Run& run) const {
+  int first = 0;  // of the present part
+  for (const Tensor* part : parts_) {
+    const int rows = static_cast<int>(part->shape[0]);
+    const int from = std::max(begin, first), end = std::min(begin + count, first + rows);
+    if (from < end) run(*part, from - first, end - from, from - begin);
+    first += rows;
+  }
+}
+
 void PackedMatrix::FillChunk(int chunk) {
-  omp_set_num_threads(1);
-  const Shape& shape = chunk + 1 < chunks_ ? *shape_ : *last_shape_;
   const int begin = chunk * columns_, count = Columns(chunk);
+  const auto bytes_of = [&](const Tensor& part, int row, int rows) {
+    const size_t row_bytes = static_cast<size_t>(in_) * DtypeBytes(part.dtype);
+    return part.bytes.substr(row_bytes * row, row_bytes * rows);
+  };
+  ForEachPart(begin, count, [&](const Tensor& part, int row, int rows, int) {
+    FetchPages(bytes_of(part, row, rows));
+  });
+  char* to = packed_ + chunk_bytes_ * chunk;
+  if (own_ != nullptr) {
+    FillOwn(begin, count, to);
+  } else {
+    FillByLibrary(begin, count, chunk + 1 < chunks_ ? *shape_ : *last_shape_, to);
+  }
+  // What has been packed need not stay mapped: a matrix is in memory once.
+  ForEachPart(begin, count, [&](const Tensor& part, int row, int rows, int) {
+    ForgetPages(bytes_of(part, row, rows));
+  });
+}
+
+// Numbers that are not bf16 in the file are rounded to the nearest, ties to even.
+void PackedMatrix::FillOwn(int begin, int count, char* to) const {
+  std::vector<const char*> rows(count);
+  thread_local std::vector<float> floats;
+  thread_local std::vector<uint16_t> halves;
+  halves.resize(static_cast<size_t>(count) * in_);
+  floats.resize(in_);
+  ForEachPart(begin, count, [&](const Tensor& part, int row, int part_rows, int at) {
+    for (int i = 0; i < part_rows; ++i) {
+      const int64_t element = int64_t{row + i} * in_;
+      if (part.dtype == Dtype::kBf16) {
+        rows[at + i] = part.bytes.data() + element * 2;
+        continue;
+      }
+      ReadFloats(part, element, in_, floats.data());
+      uint16_t* half = &halves[static_cast<size_t>(at + i) * in_];
+      for (int k = 0; k < in_; ++k) {
+        const auto bits = std::bit_cast<uint32_t>(floats[k]);
+        half[k] = static_cast<uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+      }
+      rows[at + i] = reinterpret_cast<const char*>(half);
+    }
+  });
+  auto* panel = reinterpret_cast<uint16_t*>(to);
+  for (int column = 0; column < count; column += kPanelColumns) {
+    own_->pack(&rows[column], std::min(kPanelColumns, count - column), in_,
+               panel + static_cast<size_t>(column) * in_);
+  }
+}
+
+// A chunk may span parts: its rows of the parts are gathered, then laid out.
+void PackedMatrix::FillByLibrary(int begin, int count, const Shape& shape, char* to) const {
+  omp_set_num_threads(1);
   const Dtype dtype = parts_[0]->dtype;
   // This oneDNN reads no f16 on a CPU.
   bool as_floats = dtype == Dtype::kF16;
@@ -182,45 +268,25 @@ void PackedMatrix::FillChunk(int chunk) {
   // Contiguous where it spans parts, and in a format that the library reads.
   thread_local std::vector<uint32_t> gathered;
   gathered.resize((row_bytes * count + 3) / 4);
-  auto* to = reinterpret_cast<char*>(gathered.data());
-  const char* source = to;
-  int first = 0;  // of the present part
-  for (const Tensor* part : parts_) {
-    const int rows = static_cast<int>(part->shape[0]);
-    const int from = std::max(begin, first), end = std::min(begin + count, first + rows);
-    if (from < end && as_floats) {
-      ReadFloats(*part, int64_t{from - first} * in_, int64_t{end - from} * in_,
-                 reinterpret_cast<float*>(to + row_bytes * (from - begin)));
-    } else if (end - from == count) {
-      source = part->bytes.data() + row_bytes * (from - first);
-    } else if (from < end) {
-      std::memcpy(to + row_bytes * (from - begin), part->bytes.data() + row_bytes * (from - first),
-                  row_bytes * (end - from));
+  auto* copy = reinterpret_cast<char*>(gathered.data());
+  const char* source = copy;
+  ForEachPart(begin, count, [&](const Tensor& part, int row, int rows, int at) {
+    if (as_floats) {
+      ReadFloats(part, int64_t{row} * in_, int64_t{rows} * in_,
+                 reinterpret_cast<float*>(copy + row_bytes * at));
+    } else if (rows == count) {
+      source = part.bytes.data() + row_bytes * row;
+    } else {
+      std::memcpy(copy + row_bytes * at, part.bytes.data() + row_bytes * row, row_bytes * rows);
     }
-    first += rows;
-  }
+  });
   const memory::data_type type = as_floats ? memory::data_type::f32 : TypeOf(dtype);
   const memory::desc plain({in_, count}, type, memory::dims{1, in_});
   dnnl::stream stream(CpuEngine());
   memory input(plain, CpuEngine(), const_cast<char*>(source));
-  memory output(shape.packed, CpuEngine(), packed_ + shape_->packed.get_size() * chunk);
+  memory output(shape.packed, CpuEngine(), to);
   dnnl::reorder(input, output).execute(stream, input, output);
   stream.wait();
-  ForgetRows(begin, count);
-}
-
-// What has been packed need not stay mapped: a matrix is in memory once.
-void PackedMatrix::ForgetRows(int begin, int count) const {
-  int first = 0;
-  for (const Tensor* part : parts_) {
-    const int rows = static_cast<int>(part->shape[0]);
-    const int from = std::max(begin, first), end = std::min(begin + count, first + rows);
-    const size_t row_bytes = static_cast<size_t>(in_) * DtypeBytes(part->dtype);
-    if (from < end) {
-      ForgetPages(part->bytes.substr(row_bytes * (from - first), row_bytes * (end - from)));
-    }
-    first += rows;
-  }
 }
 
 // Memory handles are made once for each shape and number of rows; only their pointers change.
@@ -255,13 +321,21 @@ MatmulThread::~MatmulThread() = default;
 
 void MatmulThread::Multiply(const PackedMatrix& matrix, int chunk, const void* x, int rows,
                             float* y) {
+  if (matrix.own_ != nullptr) {
+    const auto* panels =
+        reinterpret_cast<const uint16_t*>(matrix.packed_ + matrix.chunk_bytes_ * chunk);
+    matrix.own_->multiply(
+        panels, matrix.Columns(chunk), matrix.in_, static_cast<const uint16_t*>(x), rows,
+        y + static_cast<size_t>(matrix.columns_) * chunk, static_cast<size_t>(matrix.out_));
+    return;
+  }
   omp_set_num_threads(1);
   const PackedMatrix::Shape* shape =
       chunk + 1 < matrix.chunks_ ? matrix.shape_ : matrix.last_shape_;
   State::Call& call = state_->For(shape, PaddedRows(rows));
   // The library's handles are not const; it writes to y alone.
   call.x.set_data_handle(const_cast<void*>(x));
-  call.weights.set_data_handle(matrix.packed_ + matrix.shape_->packed.get_size() * chunk);
+  call.weights.set_data_handle(matrix.packed_ + matrix.chunk_bytes_ * chunk);
   call.y.set_data_handle(y + static_cast<size_t>(matrix.columns_) * chunk);
   const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_SRC, call.x.get()},
                                        {DNNL_ARG_WEIGHTS, call.weights.get()},
@@ -273,6 +347,7 @@ void MatmulThread::Multiply(const PackedMatrix& matrix, int chunk, const void* x
 }
 
 bool RowsAreIndependent(const PackedMatrix& matrix, int most) {
+  if (matrix.own_ != nullptr) return true;  // by construction: products_bf16.h
   MatmulThread thread;
   std::mt19937 random(1);
   std::normal_distribution<float> normal;

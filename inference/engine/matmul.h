@@ -1,9 +1,10 @@
-// Products with weight matrices: the only user of oneDNN.
+// Products with weight matrices: bf16 by our own loops where the machine has AVX-512 BF16
+// (products_bf16.h), all else by oneDNN, whose only user this is.
 //
-// A row of a product has the same bits whatever the other rows are and however many: oneDNN 2.6's
-// kernels add along the inner dimension in an order that hangs on neither (seen on the shapes that
-// were tried, and checked for each matrix by RowsAreIndependent). Each
-// call runs on its own thread alone; several threads share a product by its chunks of columns.
+// A row of a product has the same bits whatever the other rows are and however many: our own loops
+// see to it, and oneDNN 2.6's kernels add along the inner dimension in an order that hangs on
+// neither (seen on the shapes that were tried, and checked for each matrix by RowsAreIndependent).
+// Each call runs on its own thread alone; several threads share a product by its chunks of columns.
 #pragma once
 
 #include <algorithm>
@@ -16,19 +17,20 @@
 
 #include "inference/engine/checkpoint.h"
 #include "inference/engine/number_format.h"
+#include "inference/engine/products_bf16.h"
 
 namespace assay {
 
 // Whether this machine multiplies bf16 faster than float32.
 bool HasFastBf16();
-// "oneDNN 2.6.3, avx512_core_bf16": what the bits of a product hang on.
-std::string MatmulDescription();
+// What the bits of a product hang on: "own products, avx512_bf16", "oneDNN 2.6.3, avx2".
+std::string MatmulDescription(NumberFormat format);
 
 // Number of rows that a product of `rows` is computed with: buffers must have that many.
 int PaddedRows(int rows);
 
-// Matrices [out, in] of one `in`, one below the other, in the library's own layout and cut into
-// chunks of columns. Immutable once packed; threads may share it.
+// Matrices [out, in] of one `in`, one below the other, in the layout that is multiplied fastest and
+// cut into chunks of columns. Immutable once packed; threads may share it.
 class PackedMatrix {
  public:
   // Memory for all chunks, still empty; then FillChunk for each, on any thread. `parts` are needed
@@ -47,17 +49,25 @@ class PackedMatrix {
 
  private:
   friend class MatmulThread;
+  friend bool RowsAreIndependent(const PackedMatrix& matrix, int most);
   struct Shape;
   PackedMatrix() = default;
   int Columns(int chunk) const;
-  void ForgetRows(int begin, int count) const;
+  // run(rows of a part, as bytes; the first one's number in the chunk): each part of the rows
+  // begin .. begin + count of all parts.
+  template <typename Run>
+  void ForEachPart(int begin, int count, const Run& run) const;
+  void FillOwn(int begin, int count, char* to) const;
+  void FillByLibrary(int begin, int count, const Shape& shape, char* to) const;
 
   std::vector<const Tensor*> parts_;
   NumberFormat format_ = NumberFormat::kBf16;
   int in_ = 0, out_ = 0;
-  int chunks_ = 0, columns_ = 0;  // of all chunks but the last
-  const Shape* shape_ = nullptr;  // of full chunks; lives as long as the program
+  int chunks_ = 0, columns_ = 0;       // of all chunks but the last
+  const Bf16Products* own_ = nullptr;  // null: the library's layout
+  const Shape* shape_ = nullptr;       // its, of full chunks; lives as long as the program
   const Shape* last_shape_ = nullptr;
+  size_t chunk_bytes_ = 0;  // of full chunks, as packed
   char* packed_ = nullptr;
   size_t bytes_ = 0;
 };

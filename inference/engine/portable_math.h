@@ -12,8 +12,9 @@
 
 namespace assay {
 
-// e^x for x <= 709; 0 below -708. Written without branches, so that loops over it vectorise.
-HOST_DEVICE inline double PortableExp(double x) {
+// e^x for x <= 709; 0 below -708. Written without branches, so that loops over it vectorise; always
+// inlined, so that no version compiled for one instruction set becomes everybody's.
+[[gnu::always_inline]] HOST_DEVICE inline double PortableExp(double x) {
   constexpr double kLog2e = 1.4426950408889634;
   constexpr double kLn2High = 0.693147180369123816490, kLn2Low = 1.90821492927058770002e-10;
   constexpr double kShift = 6755399441055744.0;  // 1.5 * 2^52: adding it rounds to an integer

@@ -1,4 +1,5 @@
-// Integer masses make every cut exact; quickselect finds the nucleus without sorting.
+// Integer masses make every cut exact; classes by powers of two and quickselect find the
+// nucleus without sorting.
 #include "inference/engine/sampler.h"
 
 #include <algorithm>
@@ -14,13 +15,6 @@ namespace {
 
 constexpr double kOne = 0x1p40;  // the mass of the most probable token
 
-// round(exp((l - greatest) / T) * 2^40). Adding 2^52 leaves the rounded integer in the low bits.
-inline uint64_t MassOf(float logit, double greatest, double inverse_temperature) {
-  const double value =
-      PortableExp((static_cast<double>(logit) - greatest) * inverse_temperature) * kOne;
-  return std::bit_cast<uint64_t>(value + 0x1p52) & ((uint64_t{1} << 52) - 1);
-}
-
 // Time at which an id of this mass arrives, given its uniform.
 inline double Arrival(double uniform, uint64_t mass) {
   return -PortableLog(uniform) / static_cast<double>(mass);
@@ -32,12 +26,12 @@ struct Winner {
   int id = -1;
   double best = 0;
 
-  void Offer(int candidate, uint64_t mass, const DrawKey& key) {
-    if (mass == 0) return;
-    const double uniform =
-        PhiloxUniform(key.key, {key.sample, key.position, static_cast<uint32_t>(candidate), 0});
+  // False only where Offer would change nothing.
+  bool MayWin(double uniform, uint64_t mass) const {
     // The slack keeps rounding from turning away what would have won: order must not matter.
-    if (id >= 0 && 1 - uniform > best * static_cast<double>(mass) * (1 + 1e-12)) return;
+    return mass != 0 && (id < 0 || !(1 - uniform > best * static_cast<double>(mass) * (1 + 1e-12)));
+  }
+  void Offer(int candidate, uint64_t mass, double uniform) {
     const double time = Arrival(uniform, mass);
     if (id < 0 || time < best || (time == best && candidate < id)) {
       id = candidate;
@@ -49,17 +43,11 @@ struct Winner {
 }  // namespace
 
 int Sampler::Greatest(std::span<const float> logits) const {
-  int best = 0;
-  for (int i = 1; i < usable_; ++i) {
-    if (logits[i] > logits[best]) best = i;
-  }
-  return best;
+  return loops_.greatest(logits.data(), usable_);
 }
 
 double Sampler::LogSumExp(std::span<const float> logits, float greatest) const {
-  double sum = 0;
-  for (int i = 0; i < usable_; ++i) sum += PortableExp(static_cast<double>(logits[i]) - greatest);
-  return PortableLog(sum) + greatest;
+  return PortableLog(loops_.sum_exp(logits.data(), usable_, greatest)) + greatest;
 }
 
 double Sampler::LogProbability(std::span<const float> logits, int id) {
@@ -101,10 +89,32 @@ void Sampler::KeepTopK(std::span<const float> logits, int count) {
   candidates_.resize(count);
 }
 
+// Splits candidates_ by the powers of two that their masses reach: whole classes go in or out, and
+// the one in which `wanted` is reached goes to undecided_. Returns what is still lacking there.
+uint64_t Sampler::SplitByMass(uint64_t wanted) {
+  constexpr int kClasses = 65;
+  uint64_t class_mass[kClasses] = {};
+  for (const Candidate& candidate : candidates_) {
+    class_mass[std::bit_width(candidate.mass)] += candidate.mass;
+  }
+  int border = kClasses - 1;
+  while (border > 0 && class_mass[border] < wanted) wanted -= class_mass[border--];
+  undecided_.clear();
+  size_t kept = 0;
+  for (const Candidate& candidate : candidates_) {
+    const int its_class = std::bit_width(candidate.mass);
+    if (its_class == border) undecided_.push_back(candidate);
+    if (its_class > border) candidates_[kept++] = candidate;
+  }
+  candidates_.resize(kept);
+  return wanted;
+}
+
 // Leaves the shortest beginning (in Candidate's order) whose mass reaches `mass`.
 void Sampler::KeepTopP(double mass, uint64_t total) {
-  auto wanted = static_cast<uint64_t>(std::ceil(mass * static_cast<double>(total)));
-  auto begin = candidates_.begin(), end = candidates_.end();
+  uint64_t wanted =
+      SplitByMass(static_cast<uint64_t>(std::ceil(mass * static_cast<double>(total))));
+  auto begin = undecided_.begin(), end = undecided_.end();
   // What lies before `begin` is in and `wanted` is what is still lacking; what lies behind `end` is
   // out.
   while (end - begin > 1) {
@@ -119,32 +129,48 @@ void Sampler::KeepTopP(double mass, uint64_t total) {
       begin = middle;
     }
   }
-  candidates_.erase(end, candidates_.end());
+  candidates_.insert(candidates_.end(), undecided_.begin(), end);
 }
 
 int Sampler::Race(const DrawKey& key) const {
   Winner winner;
-  for (const Candidate& candidate : candidates_) winner.Offer(candidate.id, candidate.mass, key);
+  for (const Candidate& candidate : candidates_) {
+    const double uniform =
+        PhiloxUniform(key.key, {key.sample, key.position, static_cast<uint32_t>(candidate.id), 0});
+    if (winner.MayWin(uniform, candidate.mass)) {
+      winner.Offer(candidate.id, candidate.mass, uniform);
+    }
+  }
   return winner.id;
 }
 
 int Sampler::RaceAll(const DrawKey& key) const {
   Winner winner;
-  for (int i = 0; i < usable_; ++i) winner.Offer(i, masses_[i], key);
+  double uniforms[kUniformBlock];
+  for (int begin = 0; begin < usable_; begin += kUniformBlock) {
+    loops_.uniforms(key.key, key.sample, key.position, static_cast<uint32_t>(begin), uniforms);
+    const uint64_t* masses = masses_.data() + begin;
+    const int count = std::min(kUniformBlock, usable_ - begin);
+    for (int i = 0; i < count; ++i) {
+      if (winner.MayWin(uniforms[i], masses[i])) winner.Offer(begin + i, masses[i], uniforms[i]);
+    }
+  }
   return winner.id;
+}
+
+absl::Status Sampler::NoNumber(std::span<const float> logits, const DrawKey& key) const {
+  int id = 0;
+  while (std::isfinite(logits[id])) ++id;
+  return Internal(
+      "the logit of token %d at position %d is %f: the weights or their format overflow this "
+      "runner's numbers",
+      id, key.position, logits[id]);
 }
 
 absl::Status Sampler::Draw(std::span<const float> raw, const SamplingPlan& plan, const DrawKey& key,
                            std::span<const int> prompt, std::span<const int> reply,
                            DrawnToken* drawn) {
-  for (int i = 0; i < usable_; ++i) {
-    if (!std::isfinite(raw[i])) {
-      return Internal(
-          "the logit of token %d at position %d is %f: the weights or their format "
-          "overflow this runner's numbers",
-          i, key.position, raw[i]);
-    }
-  }
+  if (!loops_.all_finite(raw.data(), usable_)) return NoNumber(raw, key);
   const std::span<const float> logits =
       plan.repetition_penalty == 1 ? raw : Penalised(raw, plan.repetition_penalty, prompt, reply);
   const int greatest = Greatest(logits);
@@ -153,11 +179,8 @@ absl::Status Sampler::Draw(std::span<const float> raw, const SamplingPlan& plan,
     const double inverse_temperature = 1 / plan.temperature;
     const double top = logits[greatest];
     masses_.resize(usable_);
-    uint64_t total = 0;
-    for (int i = 0; i < usable_; ++i) {
-      masses_[i] = MassOf(logits[i], top, inverse_temperature);
-      total += masses_[i];
-    }
+    uint64_t total =
+        loops_.masses(logits.data(), usable_, top, inverse_temperature, masses_.data());
     candidates_.clear();
     if (plan.top_k > 0) {
       KeepTopK(logits, plan.top_k);
@@ -170,8 +193,9 @@ absl::Status Sampler::Draw(std::span<const float> raw, const SamplingPlan& plan,
           plan.top_p < 1 ? (1 - plan.top_p) * static_cast<double>(total) / usable_ : 0;
       // Half of it, so that no rounding here can matter.
       const auto least = static_cast<uint64_t>(cut / 2);
+      const uint64_t* masses = masses_.data();
       for (int i = 0; i < usable_; ++i) {
-        if (masses_[i] >= least) candidates_.push_back({logits[i], i, masses_[i]});
+        if (masses[i] >= least) candidates_.push_back({logits[i], i, masses[i]});
       }
     }
     if (plan.top_p < 1) KeepTopP(plan.top_p, total);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "inference/engine/sampler_loops.h"
 
 namespace assay {
 
@@ -48,7 +49,9 @@ struct DrawnToken {
 class Sampler {
  public:
   // Ids at or above `usable` have no token and are never drawn. usable <= logits.size().
-  explicit Sampler(int usable) : usable_(usable) {}
+  explicit Sampler(int usable) : usable_(usable), loops_(BestSamplerLoops()) {}
+  // For tests: another version of the loops.
+  Sampler(int usable, const SamplerLoops& loops) : usable_(usable), loops_(loops) {}
 
   // `prompt` and `reply` are the ids so far, for the repetition penalty. An error: a logit is no
   // number.
@@ -73,17 +76,21 @@ class Sampler {
 
   std::span<const float> Penalised(std::span<const float> logits, double penalty,
                                    std::span<const int> prompt, std::span<const int> reply);
+  absl::Status NoNumber(std::span<const float> logits, const DrawKey& key) const;
   double LogSumExp(std::span<const float> logits, float greatest) const;
   void Report(std::span<const float> logits, int count, DrawnToken* drawn);
   void KeepTopK(std::span<const float> logits, int count);
   void KeepTopP(double mass, uint64_t total);
+  uint64_t SplitByMass(uint64_t wanted);
   int Race(const DrawKey& key) const;
   int RaceAll(const DrawKey& key) const;
 
   int usable_;
+  const SamplerLoops& loops_;
   std::vector<float> penalised_;
   std::vector<uint64_t> masses_;  // [usable]
   std::vector<Candidate> candidates_;
+  std::vector<Candidate> undecided_;
 };
 
 }  // namespace assay

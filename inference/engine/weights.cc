@@ -99,6 +99,19 @@ std::vector<float> AllFloats(const Tensor* tensor) {
   return values;
 }
 
+void FetchPages(std::string_view bytes) {
+#ifdef MADV_POPULATE_READ
+  constexpr uintptr_t kPage = 4096;
+  const auto begin = reinterpret_cast<uintptr_t>(bytes.data());
+  const uintptr_t first = begin / kPage * kPage;
+  const uintptr_t end = (begin + bytes.size() + kPage - 1) / kPage * kPage;
+  // A kernel before 5.14 does not know it: then pages come one by one.
+  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_POPULATE_READ);
+#else
+  (void)bytes;
+#endif
+}
+
 void ForgetPages(std::string_view bytes) {
   constexpr uintptr_t kPage = 4096;
   const auto begin = reinterpret_cast<uintptr_t>(bytes.data());

@@ -31,6 +31,10 @@ void ReadFloats(const Tensor& tensor, int64_t begin, int64_t count, float* out);
 // The whole tensor; empty for null.
 std::vector<float> AllFloats(const Tensor* tensor);
 
+// Brings the mapped pages of `bytes` into memory at once, which costs far less than one by one as
+// they are touched. A hint, too.
+void FetchPages(std::string_view bytes);
+
 // Tells the system that the mapped pages wholly within a tensor's `bytes` need not stay in memory:
 // they come back from the file when they are read again. A hint; the values do not change.
 void ForgetPages(std::string_view bytes);
