@@ -1,5 +1,5 @@
 // The pacer and the back-off as arithmetic.
-#include "inference/http/pacing.h"
+#include "http/pacing.h"
 
 #include <gtest/gtest.h>
 

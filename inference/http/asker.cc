@@ -15,9 +15,9 @@
 
 #include "harness/status.h"
 #include "harness/text.h"
+#include "http/client.h"
+#include "http/pacing.h"
 #include "inference/http/ask.h"
-#include "inference/http/client.h"
-#include "inference/http/pacing.h"
 #include "inference/http/reply.h"
 
 namespace assay::http {
@@ -543,24 +543,6 @@ void Asker::GiveUp(Job job, const absl::Status& why) {
 
 std::unique_ptr<CompletionSource> MakeAsker(Settings settings, const BackendConfig& config) {
   return std::make_unique<Asker>(std::move(settings), config);
-}
-
-std::string StatusText(int status) {
-  static constexpr std::pair<int, const char*> kTexts[] = {
-      {301, "Moved Permanently"},  {302, "Found"},
-      {307, "Temporary Redirect"}, {308, "Permanent Redirect"},
-      {400, "Bad Request"},        {401, "Unauthorized"},
-      {402, "Payment Required"},   {403, "Forbidden"},
-      {404, "Not Found"},          {405, "Method Not Allowed"},
-      {408, "Request Timeout"},    {410, "Gone"},
-      {413, "Content Too Large"},  {422, "Unprocessable Content"},
-      {429, "Too Many Requests"},  {500, "Internal Server Error"},
-      {502, "Bad Gateway"},        {503, "Service Unavailable"},
-      {504, "Gateway Timeout"},    {529, "Overloaded"}};
-  for (const auto& [number, text] : kTexts) {
-    if (number == status) return absl::StrFormat("%d %s", number, text);
-  }
-  return std::to_string(status);
 }
 
 }  // namespace assay::http

@@ -11,7 +11,4 @@ namespace assay::http {
 
 std::unique_ptr<CompletionSource> MakeAsker(Settings settings, const BackendConfig& config);
 
-// "429 Too Many Requests"; the number alone where the status is not well known.
-std::string StatusText(int status);
-
 }  // namespace assay::http

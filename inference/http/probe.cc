@@ -7,9 +7,9 @@
 
 #include "harness/status.h"
 #include "harness/text.h"
+#include "http/client.h"
 #include "inference/http/ask.h"
 #include "inference/http/asker.h"
-#include "inference/http/client.h"
 #include "inference/http/reply.h"
 
 namespace assay::http {

@@ -10,7 +10,7 @@
 
 #include "absl/status/statusor.h"
 #include "harness/backend.h"
-#include "inference/http/client.h"
+#include "http/client.h"
 
 namespace assay::http {
 

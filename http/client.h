@@ -80,6 +80,9 @@ class Client {
   std::unique_ptr<Impl> impl_;
 };
 
+// "429 Too Many Requests"; the number alone where the status is not well known.
+std::string StatusText(int status);
+
 // One request, waited for.
 Outcome Fetch(Client* client, Request request);
 

@@ -1,5 +1,5 @@
 // The constants are TCP's in spirit; a cut of 0.7 instead of 0.5 since a refusal costs little.
-#include "inference/http/pacing.h"
+#include "http/pacing.h"
 
 #include <algorithm>
 

@@ -1,6 +1,6 @@
 // libcurl's multi interface driven by our own epoll set: the work of a turn is that of the sockets
 // that are ready, not of all that are open (a thousand streams would drown in the latter).
-#include "inference/http/client.h"
+#include "http/client.h"
 
 #include <curl/curl.h>
 #include <sys/epoll.h>
@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <utility>
 
 #include "harness/build_info.h"
 #include "harness/status.h"
@@ -365,6 +366,24 @@ void Client::Start(Request request) { impl_->Start(std::move(request)); }
 void Client::Wait(milliseconds longest, std::vector<Outcome>* out) { impl_->Wait(longest, out); }
 int Client::in_flight() const { return impl_->in_flight(); }
 void Client::Cancel() { impl_->Cancel(); }
+
+std::string StatusText(int status) {
+  static constexpr std::pair<int, const char*> kTexts[] = {
+      {301, "Moved Permanently"},  {302, "Found"},
+      {307, "Temporary Redirect"}, {308, "Permanent Redirect"},
+      {400, "Bad Request"},        {401, "Unauthorized"},
+      {402, "Payment Required"},   {403, "Forbidden"},
+      {404, "Not Found"},          {405, "Method Not Allowed"},
+      {408, "Request Timeout"},    {410, "Gone"},
+      {413, "Content Too Large"},  {422, "Unprocessable Content"},
+      {429, "Too Many Requests"},  {500, "Internal Server Error"},
+      {502, "Bad Gateway"},        {503, "Service Unavailable"},
+      {504, "Gateway Timeout"},    {529, "Overloaded"}};
+  for (const auto& [number, text] : kTexts) {
+    if (number == status) return absl::StrFormat("%d %s", number, text);
+  }
+  return std::to_string(status);
+}
 
 Outcome Fetch(Client* client, Request request) {
   client->Start(std::move(request));

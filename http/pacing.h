@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <random>
 
-#include "inference/http/client.h"
+#include "http/client.h"
 
 namespace assay::http {
 
