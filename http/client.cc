@@ -21,7 +21,6 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr size_t kReserveAtMost = size_t{1} << 20;  // a server may claim any length
-constexpr long kReadBytes = 32 << 10;               // at once; held by every request in flight
 
 struct Slot {
   CURL* easy = nullptr;
@@ -32,7 +31,7 @@ struct Slot {
   bool streams = false;
   Clock::time_point started;
   Clock::time_point last_byte;
-  curl_slist header{nullptr, nullptr};  // this request's own, in front of the common ones
+  std::vector<curl_slist> headers;  // this request's own, in front of the common ones
   size_t active_index = 0;
   std::array<char, CURL_ERROR_SIZE> error{};
   std::string url;  // as last set
@@ -44,16 +43,36 @@ std::string ContentType(CURL* easy) {
   return type == nullptr ? "" : ToValidUtf8(type);
 }
 
-void BeginBody(Slot* slot) {
-  slot->began = true;
+// What is known once the reply's head is there.
+void ReadHead(Slot* slot) {
+  Outcome& outcome = slot->outcome;
   long status = 0;
   curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
-  slot->streams = slot->request.on_bytes != nullptr && status == 200 &&
-                  ContentType(slot->easy).starts_with("text/event-stream");
-  curl_off_t length = 0;
+  outcome.status = static_cast<int>(status);
+  outcome.content_type = ContentType(slot->easy);
+  curl_off_t length = -1;
   curl_easy_getinfo(slot->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-  if (length > 0 && !slot->streams) {
-    slot->outcome.body.reserve(std::min(static_cast<size_t>(length), kReserveAtMost));
+  outcome.length = length;
+  for (const std::string& name : slot->request.wanted_headers) {
+    curl_header* header = nullptr;
+    if (curl_easy_header(slot->easy, name.c_str(), 0, CURLH_HEADER, -1, &header) != CURLHE_OK) {
+      continue;
+    }
+    outcome.headers[name] = ToValidUtf8(header->value);
+  }
+}
+
+void BeginBody(Slot* slot) {
+  slot->began = true;
+  ReadHead(slot);
+  const Outcome& head = slot->outcome;
+  if (slot->request.on_bytes != nullptr) {
+    slot->streams = slot->request.on_head != nullptr
+                        ? slot->request.on_head(head)
+                        : head.status == 200 && head.content_type.starts_with("text/event-stream");
+  }
+  if (head.length > 0 && !slot->streams) {
+    slot->outcome.body.reserve(std::min(static_cast<size_t>(head.length), kReserveAtMost));
   }
 }
 
@@ -145,8 +164,8 @@ class Client::Impl {
 
 Client::Impl::Impl(std::vector<std::string> headers, const Limits& limits)
     : limits_(limits),
-      sweep_every_(std::clamp(std::min(limits.total, limits.stall) / 4, milliseconds(2),
-                              milliseconds(250))) {
+      sweep_every_(std::clamp(std::min({limits.total, limits.stall, limits.first_byte}) / 4,
+                              milliseconds(2), milliseconds(250))) {
   InitialiseOnce();
   multi_ = curl_multi_init();
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
@@ -157,9 +176,7 @@ Client::Impl::Impl(std::vector<std::string> headers, const Limits& limits)
   curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
   curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, static_cast<long>(limits.max_connections) + 8);
   // "Expect:" forbids libcurl to wait for "100 Continue" before a long prompt.
-  for (const char* header : {"Expect:", "Content-Type: application/json"}) {
-    headers_ = curl_slist_append(headers_, header);
-  }
+  headers_ = curl_slist_append(headers_, "Expect:");
   for (const std::string& header : headers) {
     headers_ = curl_slist_append(headers_, header.c_str());
   }
@@ -215,7 +232,7 @@ Slot* Client::Impl::Idle() {
   curl_easy_setopt(slot->easy, CURLOPT_WRITEDATA, slot);
   curl_easy_setopt(slot->easy, CURLOPT_ERRORBUFFER, slot->error.data());
   curl_easy_setopt(slot->easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(slot->easy, CURLOPT_BUFFERSIZE, kReadBytes);
+  curl_easy_setopt(slot->easy, CURLOPT_BUFFERSIZE, static_cast<long>(limits_.read_bytes));
   curl_easy_setopt(slot->easy, CURLOPT_USERAGENT, agent.c_str());
   curl_easy_setopt(slot->easy, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(slot->easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -243,9 +260,17 @@ void Client::Impl::Apply(Slot* slot) {
     curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDSIZE_LARGE,
                      static_cast<curl_off_t>(request.body.size()));
   }
-  slot->header = {slot->request.header.data(), headers_};
+  slot->headers.clear();
+  for (std::string& header : slot->request.headers) {
+    slot->headers.push_back({header.data(), nullptr});
+  }
+  static char json[] = "Content-Type: application/json";  // libcurl's lists are not const-correct
+  if (!request.body.empty()) slot->headers.push_back({json, nullptr});
+  for (size_t i = 0; i < slot->headers.size(); ++i) {
+    slot->headers[i].next = i + 1 < slot->headers.size() ? &slot->headers[i + 1] : headers_;
+  }
   curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER,
-                   request.header.empty() ? headers_ : &slot->header);
+                   slot->headers.empty() ? headers_ : slot->headers.data());
 }
 
 void Client::Impl::Start(Request request) {
@@ -269,6 +294,7 @@ void Client::Impl::Release(Slot* slot) {
   active_[slot->active_index] = active_.back();
   active_.pop_back();
   slot->request.on_bytes = nullptr;
+  slot->request.on_head = nullptr;
   idle_.push_back(slot);
 }
 
@@ -322,6 +348,8 @@ void Client::Impl::Sweep(std::vector<Outcome>* out) {
     Slot* slot = active_[i];
     if (now - slot->started >= limits_.total) {
       slot->outcome.trouble = Trouble::kTimeout;
+    } else if (!slot->began && now - slot->started >= limits_.first_byte) {
+      slot->outcome.trouble = Trouble::kTimeout;
     } else if (slot->began && now - slot->last_byte >= limits_.stall) {
       slot->outcome.trouble = Trouble::kStall;
     } else {
@@ -333,10 +361,8 @@ void Client::Impl::Sweep(std::vector<Outcome>* out) {
 
 void Client::Impl::End(Slot* slot, CURLcode code, std::vector<Outcome>* out) {
   Outcome& outcome = slot->outcome;
-  long status = 0;
-  curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
-  outcome.status = static_cast<int>(status);
-  outcome.content_type = ContentType(slot->easy);
+  if (!slot->began) ReadHead(slot);
+  const int status = outcome.status;
   if (outcome.trouble == Trouble::kNone) outcome.trouble = TroubleOf(code);
   if (outcome.trouble != Trouble::kNone && code != CURLE_OK) {
     outcome.error =

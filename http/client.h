@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -22,7 +23,7 @@ enum class Trouble {
   kNone,
   kConnect,   // no connection: refused, unreachable, name unknown, or too slow to come about
   kBroken,    // reset, closed in the middle, or no HTTP
-  kTimeout,   // the whole took too long
+  kTimeout,   // the whole took too long, or nothing came
   kStall,     // the reply began and then nothing more came
   kTooLarge,  // more bytes than allowed
   kRejected,  // the receiver of the bytes (Request::on_bytes) wanted no more
@@ -32,19 +33,27 @@ enum class Trouble {
 struct Limits {
   std::chrono::milliseconds connect{10'000};
   std::chrono::milliseconds total{3'600'000};
-  std::chrono::milliseconds stall{120'000};  // between two bytes, once a reply began
+  std::chrono::milliseconds first_byte{3'600'000};  // until the reply's body begins
+  std::chrono::milliseconds stall{120'000};         // between two bytes, once a reply began
   size_t max_bytes = size_t{256} << 20;
   int max_connections = 1024;
+  size_t read_bytes = 32 << 10;  // at once; held by every request in flight
 };
+
+struct Outcome;
 
 struct Request {
   uint64_t tag = 0;  // comes back with the outcome
   std::string url;
-  std::string credentials;  // "user:password" or empty
-  std::string body;         // posted; empty: GET
-  std::string header;       // one more header for this request alone; may be empty
-  // Takes the bytes of a reply of content type text/event-stream as they come; false ends it.
+  std::string credentials;                  // "user:password" or empty
+  std::string body;                         // posted; empty: GET
+  std::vector<std::string> headers;         // more of them, for this request alone
+  std::vector<std::string> wanted_headers;  // of the reply: what Outcome::headers is to hold
+  // Takes the reply's bytes as they come; false ends it. Asked for the body of which replies:
+  // `on_head`, given the outcome so far (status, headers, length); without it, those of status 200
+  // and content type text/event-stream.
   std::function<bool(std::string_view)> on_bytes;
+  std::function<bool(const Outcome&)> on_head;
 };
 
 struct Outcome {
@@ -55,8 +64,10 @@ struct Outcome {
   std::string content_type;
   double retry_after_seconds = 0;  // 0: none asked for
   std::string location;
-  std::string body;   // what on_bytes did not take
-  int64_t bytes = 0;  // of body, taken by on_bytes or not
+  std::map<std::string, std::string> headers;  // those wanted that came, by the names asked for
+  int64_t length = -1;                         // of the body, as announced; -1: not said
+  std::string body;                            // what on_bytes did not take
+  int64_t bytes = 0;                           // of body, taken by on_bytes or not
   double seconds = 0;
 };
 

@@ -266,11 +266,12 @@ void Asker::Send(Job job, size_t url) {
   request.credentials = settings_.urls[url].credentials;
   request.body = RequestBody(settings_, *job.ask, job.draws, stream_usage_);
   if (settings_.sample_header) {
-    request.header = "x-assay-sample: ";
+    std::string header = "x-assay-sample: ";
     for (size_t i = 0; i < job.draws.size(); ++i) {
-      if (i > 0) request.header += ',';
-      request.header += std::to_string(job.draws[i].index);
+      if (i > 0) header += ',';
+      header += std::to_string(job.draws[i].index);
     }
+    request.headers.push_back(std::move(header));
   }
   if (job.ask->streams) {
     job.events = std::make_unique<EventReader>();
