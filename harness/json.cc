@@ -1,12 +1,17 @@
-// The only file that includes nlohmann/json: its SAX reader fills our value, its number and string
-// writers write it.
+// The only file that includes nlohmann/json, which says what is wrong with a text and writes
+// numbers.
+//
+// Texts are read by JsonScanner, some ten times faster. Whatever it does not take, or would have to
+// mend, is read again by the package: that one decides, and its errors are shown.
 #include "harness/json.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "harness/json_scanner.h"
 #include "harness/status.h"
 #include "harness/text.h"
 
@@ -113,6 +118,95 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   std::vector<Frame> open_;
   std::string error_;
   size_t error_position_ = 0;
+};
+
+// Reads with the scanner; false: let the package look.
+class FastReader {
+ public:
+  FastReader(std::string_view text, const JsonLimits& limits) : scanner_(text, limits.max_depth) {}
+
+  bool Read(Json* value) { return Value(value) && scanner_.Finish().ok() && !scanner_.repaired(); }
+
+ private:
+  bool Value(Json* value) {
+    switch (scanner_.Peek()) {
+      case '{':
+        return Object(value);
+      case '[':
+        return Array(value);
+      case '"': {
+        std::string text;
+        if (!scanner_.ReadString(&text)) return false;
+        *value = Json(std::move(text));
+        return true;
+      }
+      case 't':
+      case 'f':
+        *value = Json(scanner_.Peek() == 't');
+        return scanner_.Skip();
+      case 'n':
+        *value = Json();
+        return scanner_.Skip();
+      default:
+        return Number(value);
+    }
+  }
+
+  bool Object(Json* value) {
+    Json object = Json::MakeObject();
+    Json::Members& members = object.AsMembers();
+    std::string name;
+    if (!scanner_.BeginObject()) return false;
+    while (scanner_.NextMember(&name)) {
+      members.emplace_back(std::move(name), Json());
+      if (!Value(&members.back().second)) return false;
+    }
+    if (scanner_.failed() || HasRepeats(members)) return false;
+    *value = std::move(object);
+    return true;
+  }
+
+  bool Array(Json* value) {
+    Json::Array values;
+    if (!scanner_.BeginArray()) return false;
+    while (scanner_.NextElement()) {
+      if (!Value(&values.emplace_back())) return false;
+    }
+    if (scanner_.failed()) return false;
+    *value = Json(std::move(values));
+    return true;
+  }
+
+  // Few members are compared each with each; many are left to the package.
+  static bool HasRepeats(const Json::Members& members) {
+    constexpr size_t kFew = 64;
+    if (members.size() > kFew) return true;
+    for (size_t i = 1; i < members.size(); ++i) {
+      for (size_t j = 0; j < i; ++j) {
+        if (members[i].first == members[j].first) return true;
+      }
+    }
+    return false;
+  }
+
+  bool Number(Json* value) {
+    const std::string_view text = scanner_.Raw();
+    if (scanner_.failed() || text.empty()) return false;
+    int64_t integer = 0;
+    const char* end = text.data() + text.size();
+    auto read = std::from_chars(text.data(), end, integer);
+    if (read.ec == std::errc() && read.ptr == end) {
+      *value = Json(integer);
+      return true;
+    }
+    double real = 0;
+    read = std::from_chars(text.data(), end, real);
+    if (read.ec != std::errc() || read.ptr != end) return false;  // too large, or too near 0
+    *value = Json::MakeNumber(real, std::string(text));
+    return true;
+  }
+
+  JsonScanner scanner_;
 };
 
 // Copies in runs: most bytes of a text need no escape.
@@ -375,6 +469,8 @@ bool operator==(const Json& a, const Json& b) {
 }
 
 absl::StatusOr<Json> ParseJson(std::string_view text, const JsonLimits& limits) {
+  Json fast;
+  if (FastReader(text, limits).Read(&fast)) return fast;
   // The package takes a zero byte for the end of the text and would ignore what follows it.
   if (const size_t zero = text.find('\0'); zero != text.npos) {
     return ParseError(text, zero + 1, "a zero byte");

@@ -15,6 +15,25 @@ TEST(Json, KeepsNumbersAsWritten) {
   EXPECT_EQ(json.Dump(), text);
 }
 
+// What only the package reads stands beside what the scanner reads: the same values and texts.
+TEST(Json, NumbersAreTheSameWhoeverReadsThem) {
+  for (const std::string_view text :
+       {"0", "-0", "-1", "9223372036854775807", "9223372036854775808", "18446744073709551615",
+        "18446744073709551616", "-9223372036854775808", "-9223372036854775809", "1.0", "1e5",
+        "1E-5", "0.10", "-0.0", "1e-400", "4.9e-324", "1.7976931348623157e308"}) {
+    ASSERT_OK_AND_ASSIGN(const Json alone, ParseJson(text));
+    // A repeated name is left to the package.
+    ASSERT_OK_AND_ASSIGN(const Json slow, ParseJson("{\"a\":0,\"a\":" + std::string(text) + "}"));
+    const Json& other = *slow.Find("a");
+    EXPECT_EQ(alone.kind(), other.kind()) << text;
+    EXPECT_EQ(alone.AsNumber(), other.AsNumber()) << text;
+    EXPECT_EQ(alone.ToText(), other.ToText()) << text;
+  }
+  for (const std::string_view text : {"1e999", "01", "1.", ".5", "+1", "-", "1e", "0x1", "NaN"}) {
+    EXPECT_FALSE(ParseJson(text).ok()) << text;
+  }
+}
+
 TEST(Json, LastOfRepeatedMembersWins) {
   ASSERT_OK_AND_ASSIGN(const Json json, ParseJson(R"({"a":1,"b":2,"a":3})"));
   EXPECT_EQ(json.Dump(), R"({"a":3,"b":2})");

@@ -6,8 +6,8 @@
 
 #include <random>
 
+#include "harness/json_scanner.h"
 #include "harness/text.h"
-#include "inference/http/scanner.h"
 #include "tests/testing.h"
 
 namespace assay::http {
@@ -85,7 +85,7 @@ TEST(ParseReply, RefusesEveryPrefixOfAReply) {
 }
 
 // The general reader judges: both accept the same texts and read the same strings.
-TEST(Scanner, AgreesWithTheGeneralReader) {
+TEST(JsonScanner, AgreesWithTheGeneralReader) {
   const std::string seed =
       R"({"a":[1,-2.5e+1,"x\n\"\\\/\u0041",true,false,null,{}],"b":{"c":"d"},"e":""})";
   std::mt19937 random(7);
@@ -102,7 +102,7 @@ TEST(Scanner, AgreesWithTheGeneralReader) {
         text.erase(at, 1 + random() % 3);
       }
     }
-    Scanner scanner(text);
+    JsonScanner scanner(text);
     scanner.Skip();
     const bool fast = scanner.Finish().ok() && !scanner.repaired();
     EXPECT_EQ(fast, ParseJson(text).ok()) << text;
@@ -112,7 +112,7 @@ TEST(Scanner, AgreesWithTheGeneralReader) {
   EXPECT_LT(accepted, 19000);
 }
 
-TEST(Scanner, ReadsLongStringsAsTheGeneralReaderDoes) {
+TEST(JsonScanner, ReadsLongStringsAsTheGeneralReaderDoes) {
   std::mt19937 random(11);
   for (int round = 0; round < 300; ++round) {
     std::string text;
@@ -123,16 +123,16 @@ TEST(Scanner, ReadsLongStringsAsTheGeneralReaderDoes) {
     }
     std::string written, read;
     AppendJsonString(text, &written);
-    Scanner scanner(written);
+    JsonScanner scanner(written);
     ASSERT_TRUE(scanner.ReadString(&read));
     EXPECT_EQ(read, text);
     EXPECT_OK(scanner.Finish());
   }
 }
 
-TEST(Scanner, NestingIsLimited) {
+TEST(JsonScanner, NestingIsLimited) {
   const std::string deep = std::string(100'000, '[');
-  Scanner scanner(deep);
+  JsonScanner scanner(deep);
   EXPECT_FALSE(scanner.Skip());
   EXPECT_THAT(scanner.error().ToString(), HasSubstr("nesting"));
 }

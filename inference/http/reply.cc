@@ -1,12 +1,13 @@
-// One pass over the text with a Scanner; whole replies and stream events share their field readers.
+// One pass over the text with a JsonScanner; whole replies and stream events share their field
+// readers.
 #include "inference/http/reply.h"
 
 #include <algorithm>
 
 #include "harness/json.h"
+#include "harness/json_scanner.h"
 #include "harness/status.h"
 #include "harness/text.h"
-#include "inference/http/scanner.h"
 
 namespace assay::http {
 namespace {
@@ -45,7 +46,7 @@ struct Said {
 
 // A string, or the text parts of a list (some servers send {"type": "text", "text": ...} objects,
 // and {"type": "thinking"} ones beside them). Anything else is nothing.
-void ReadContent(Scanner* scanner, Said* said) {
+void ReadContent(JsonScanner* scanner, Said* said) {
   said->content_kind = KindAt(scanner->Peek());
   if (scanner->Peek() == '"') {
     std::string& content = said->content.emplace();
@@ -67,7 +68,7 @@ void ReadContent(Scanner* scanner, Said* said) {
 }
 
 // A string that is there and not null.
-void ReadOptionalString(Scanner* scanner, std::optional<std::string>* value) {
+void ReadOptionalString(JsonScanner* scanner, std::optional<std::string>* value) {
   if (scanner->Peek() == '"') {
     scanner->ReadString(&value->emplace());
   } else {
@@ -75,7 +76,7 @@ void ReadOptionalString(Scanner* scanner, std::optional<std::string>* value) {
   }
 }
 
-void ReadMessage(Scanner* scanner, Said* said) {
+void ReadMessage(JsonScanner* scanner, Said* said) {
   if (scanner->Peek() != '{') {
     scanner->Skip();
     return;
@@ -105,7 +106,7 @@ struct ReadChoice {
   std::optional<std::string> finish;
 };
 
-void ReadChoiceObject(Scanner* scanner, ReadChoice* choice) {
+void ReadChoiceObject(JsonScanner* scanner, ReadChoice* choice) {
   scanner->BeginObject();
   std::string name;
   while (scanner->NextMember(&name)) {
@@ -123,12 +124,12 @@ void ReadChoiceObject(Scanner* scanner, ReadChoice* choice) {
   }
 }
 
-void ReadCount(Scanner* scanner, std::optional<int64_t>* count) {
+void ReadCount(JsonScanner* scanner, std::optional<int64_t>* count) {
   int64_t value = 0;
   if (scanner->ReadInteger(&value) && value >= 0) *count = value;
 }
 
-void ReadUsage(Scanner* scanner, ReplyUsage* usage) {
+void ReadUsage(JsonScanner* scanner, ReplyUsage* usage) {
   if (scanner->Peek() != '{') {
     scanner->Skip();
     return;
@@ -157,7 +158,7 @@ absl::Status ErrorStatus(std::string_view raw) {
 
 // The members of a reply or of a stream event. `on_choice` takes each element of `choices`.
 template <typename OnChoice>
-absl::Status ReadReply(Scanner* scanner, Reply* reply, bool* has_choices, OnChoice on_choice) {
+absl::Status ReadReply(JsonScanner* scanner, Reply* reply, bool* has_choices, OnChoice on_choice) {
   const char first = scanner->Peek();
   if (first != '{') return InvalidArgument("expected a JSON object, found %s", KindAt(first));
   scanner->BeginObject();
@@ -228,7 +229,7 @@ absl::StatusOr<ReplyChoice> Settled(ReadChoice read, size_t position) {
 absl::StatusOr<Reply> ParseReply(std::string_view body) {
   Reply reply;
   bool has_choices = false;
-  Scanner scanner(body);
+  JsonScanner scanner(body);
   RETURN_IF_ERROR(ReadReply(&scanner, &reply, &has_choices, [&](ReadChoice read) -> absl::Status {
     ASSIGN_OR_RETURN(ReplyChoice choice, Settled(std::move(read), reply.choices.size()));
     reply.choices.push_back(std::move(choice));
@@ -275,7 +276,7 @@ absl::Status EventReader::Line(std::string_view line) {
 
 absl::Status EventReader::Event(std::string_view json) {
   bool has_choices = false;
-  Scanner scanner(json);
+  JsonScanner scanner(json);
   const absl::Status status =
       ReadReply(&scanner, &reply_, &has_choices, [this](ReadChoice read) -> absl::Status {
         if (read.index < 0 || read.index >= kMaxChoices) {

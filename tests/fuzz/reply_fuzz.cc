@@ -6,20 +6,20 @@
 #include <string_view>
 
 #include "harness/json.h"
+#include "harness/json_scanner.h"
 #include "harness/status.h"
 #include "harness/text.h"
 #include "inference/http/reply.h"
-#include "inference/http/scanner.h"
 
 namespace {
 
+using assay::JsonScanner;
 using assay::http::EventReader;
-using assay::http::Scanner;
 
 // Half surrogate pairs and deep nesting are where the two readers differ on purpose.
 void CompareReaders(std::string_view text) {
   if (assay::FirstInvalidUtf8(text) || assay::Contains(text, "\\u")) return;
-  Scanner scanner(text);
+  JsonScanner scanner(text);
   scanner.Skip();
   const bool fast = scanner.Finish().ok();
   const bool general = assay::ParseJson(text).ok();

@@ -1,5 +1,5 @@
 // The grammar of RFC 8259, one function a rule.
-#include "inference/http/scanner.h"
+#include "harness/json_scanner.h"
 
 #include <array>
 #include <bit>
@@ -9,7 +9,7 @@
 #include "harness/status.h"
 #include "harness/text.h"
 
-namespace assay::http {
+namespace assay {
 namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
@@ -47,7 +47,7 @@ bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
 }  // namespace
 
-absl::Status Scanner::error() const {
+absl::Status JsonScanner::error() const {
   if (error_ == nullptr) return absl::OkStatus();
   const std::string found =
       error_at_ >= text_.size()
@@ -56,40 +56,40 @@ absl::Status Scanner::error() const {
   return InvalidArgument("JSON, byte %d: expected %s, found %s", error_at_, error_, found);
 }
 
-bool Scanner::Fail(const char* wanted) {
+bool JsonScanner::Fail(const char* wanted) {
   if (error_ != nullptr) return false;
   error_ = wanted;
   error_at_ = at_;
   return false;
 }
 
-void Scanner::SkipBlanks() {
+void JsonScanner::SkipBlanks() {
   while (at_ < text_.size() &&
          (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\r' || text_[at_] == '\t')) {
     ++at_;
   }
 }
 
-char Scanner::Peek() {
+char JsonScanner::Peek() {
   SkipBlanks();
   return at_ < text_.size() ? text_[at_] : '\0';
 }
 
-bool Scanner::Consume(char c, const char* wanted) {
+bool JsonScanner::Consume(char c, const char* wanted) {
   if (failed()) return false;
   if (Peek() != c || at_ >= text_.size()) return Fail(wanted);
   ++at_;
   return true;
 }
 
-bool Scanner::Begin(char open) {
+bool JsonScanner::Begin(char open) {
   if (!Consume(open, open == '{' ? "an object" : "an array")) return false;
-  if (++depth_ > kMaxDepth) return Fail("nesting less deep");
+  if (++depth_ > max_depth_) return Fail("nesting less deep");
   first_ = true;
   return true;
 }
 
-bool Scanner::Next(char close) {
+bool JsonScanner::Next(char close) {
   if (failed()) return false;
   if (Peek() == close) {
     ++at_;
@@ -102,13 +102,13 @@ bool Scanner::Next(char close) {
   return true;
 }
 
-bool Scanner::NextMember(std::string* name) {
+bool JsonScanner::NextMember(std::string* name) {
   return Next('}') && ReadString(name) && Consume(':', "':'");
 }
 
-bool Scanner::NextElement() { return Next(']'); }
+bool JsonScanner::NextElement() { return Next(']'); }
 
-size_t Scanner::PlainRun() const {
+size_t JsonScanner::PlainRun() const {
   size_t end = at_;
   uint64_t eight = 0;
   while (end + sizeof eight <= text_.size()) {
@@ -123,7 +123,7 @@ size_t Scanner::PlainRun() const {
   return end - at_;
 }
 
-bool Scanner::ReadString(std::string* value) {
+bool JsonScanner::ReadString(std::string* value) {
   value->clear();
   if (!Consume('"', "a string")) return false;
   while (true) {
@@ -144,7 +144,7 @@ bool Scanner::ReadString(std::string* value) {
   return true;
 }
 
-bool Scanner::Hex4(uint32_t* unit) {
+bool JsonScanner::Hex4(uint32_t* unit) {
   if (at_ + 4 > text_.size()) return Fail("four hexadecimal digits");
   const char* begin = text_.data() + at_;
   const auto [end, error] = std::from_chars(begin, begin + 4, *unit, 16);
@@ -153,7 +153,7 @@ bool Scanner::Hex4(uint32_t* unit) {
   return true;
 }
 
-bool Scanner::Escape(std::string* out) {
+bool JsonScanner::Escape(std::string* out) {
   const auto c = static_cast<unsigned char>(at_ < text_.size() ? text_[at_] : '\0');
   if (kEscaped[c] != '\0') {
     ++at_;
@@ -184,13 +184,13 @@ bool Scanner::Escape(std::string* out) {
   return true;
 }
 
-bool Scanner::Digits() {
+bool JsonScanner::Digits() {
   if (at_ >= text_.size() || !IsDigit(text_[at_])) return Fail("a digit");
   while (at_ < text_.size() && IsDigit(text_[at_])) ++at_;
   return true;
 }
 
-bool Scanner::Number(bool* integer) {
+bool JsonScanner::Number(bool* integer) {
   const auto next_is = [&](char c) { return at_ < text_.size() && text_[at_] == c; };
   *integer = true;
   if (next_is('-')) ++at_;
@@ -213,7 +213,7 @@ bool Scanner::Number(bool* integer) {
   return true;
 }
 
-bool Scanner::ReadInteger(int64_t* value) {
+bool JsonScanner::ReadInteger(int64_t* value) {
   if (failed()) return false;
   const char c = Peek();
   if (c != '-' && !IsDigit(c)) {
@@ -227,13 +227,13 @@ bool Scanner::ReadInteger(int64_t* value) {
   return result.ec == std::errc();
 }
 
-bool Scanner::Literal(std::string_view word) {
+bool JsonScanner::Literal(std::string_view word) {
   if (text_.substr(at_, word.size()) != word) return Fail("a value");
   at_ += word.size();
   return true;
 }
 
-bool Scanner::Skip() {
+bool JsonScanner::Skip() {
   if (failed()) return false;
   std::string ignored;
   bool integer = false;
@@ -260,16 +260,16 @@ bool Scanner::Skip() {
   }
 }
 
-std::string_view Scanner::Raw() {
+std::string_view JsonScanner::Raw() {
   Peek();
   const size_t begin = at_;
   Skip();
   return text_.substr(begin, at_ - begin);
 }
 
-absl::Status Scanner::Finish() {
+absl::Status JsonScanner::Finish() {
   if (!failed() && (Peek(), at_ < text_.size())) Fail("the end");
   return error();
 }
 
-}  // namespace assay::http
+}  // namespace assay

@@ -1,4 +1,4 @@
-// A forward-only JSON reader for replies: fills what is wanted, steps over the rest, copies no text
+// A forward-only JSON reader: fills what is wanted, steps over the rest, copies no text
 // twice. Ten times faster than building a value for a 64 KB reply.
 #pragma once
 
@@ -8,13 +8,14 @@
 
 #include "absl/status/status.h"
 
-namespace assay::http {
+namespace assay {
 
 // Accepts exactly RFC 8259, but for one thing: text that is no UTF-8 and half surrogate pairs are
 // replaced by U+FFFD and `repaired` is set. The first error stays and every later call fails.
-class Scanner {
+class JsonScanner {
  public:
-  explicit Scanner(std::string_view text) : text_(text) {}
+  explicit JsonScanner(std::string_view text, int max_depth = 200)
+      : text_(text), max_depth_(max_depth) {}
 
   // The first byte of the next value, blanks skipped; 0 at the end.
   char Peek();
@@ -39,8 +40,6 @@ class Scanner {
   bool repaired() const { return repaired_; }
 
  private:
-  static constexpr int kMaxDepth = 200;
-
   bool Begin(char open);
   bool Next(char close);
   bool Fail(const char* wanted);
@@ -54,6 +53,7 @@ class Scanner {
   size_t PlainRun() const;  // bytes from here that need no look one by one
 
   std::string_view text_;
+  int max_depth_;
   size_t at_ = 0;
   int depth_ = 0;
   bool first_ = false;  // no element of the innermost container was read yet
@@ -62,4 +62,4 @@ class Scanner {
   size_t error_at_ = 0;
 };
 
-}  // namespace assay::http
+}  // namespace assay
