@@ -9,6 +9,7 @@
 #include "harness/command.h"
 #include "harness/keys.h"
 #include "harness/registry.h"
+#include "harness/rows.h"
 #include "harness/status.h"
 #include "harness/task.h"
 #include "harness/text.h"
@@ -306,7 +307,42 @@ int Preview(const Common& common, const Changes& changes, const std::string& nam
 
 // --- new ---
 
-std::string NewTaskYaml(const std::string& name, const std::string& data) {
+// How a row of the data is read: what stands in the new file's `fields` and `prompt`.
+struct NewFields {
+  std::string id = "id";  // empty: the rows have none
+  std::string question = "question";
+  std::string answer = "answer";
+};
+
+// The first of `names` that the row has, in any case; "" for none.
+std::string FirstField(const Row& row, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    for (const auto& [field, value] : row.fields.AsMembers()) {
+      if (EqualsIgnoreCaseAscii(field, name)) return field;
+    }
+  }
+  return "";
+}
+
+// Looks at the first row of a file that is there, for the names of its fields.
+absl::StatusOr<NewFields> FieldsOfFile(const std::string& path) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<RowReader> rows, OpenRows(path));
+  ASSIGN_OR_RETURN(const std::optional<Row> row, rows->Next());
+  NewFields fields;
+  fields.id = FirstField(*row, {"id", "unique_id", "key", "idx"});
+  fields.question = FirstField(*row, {"question", "problem", "prompt", "text"});
+  fields.answer = FirstField(*row, {"answer", "reference", "expected_answer", "solution"});
+  if (!fields.question.empty() && !fields.answer.empty()) return fields;
+  std::vector<std::string> names;
+  for (const auto& [field, value] : row->fields.AsMembers()) names.push_back(field);
+  return InvalidArgument(
+      "%s: no field is called question (problem, prompt, text) and answer (reference, "
+      "expected_answer, solution); it has: %s. Rename two, or write the task by hand "
+      "(tasks/README.md)",
+      path, Shorten(Join(names, ", "), 300));
+}
+
+std::string NewTaskYaml(const std::string& name, const std::string& data, const NewFields& fields) {
   return absl::StrFormat(R"(# %s: say here in a sentence what is asked and where it comes from.
 name: %s
 version: "1"
@@ -320,11 +356,10 @@ dataset:
   # `sha256sum FILE`: then nobody measures another version by mistake.
   # sha256: ...
 fields:
-  id: id
-  reference: answer
+%s  reference: %s
   # tags: [subject, level]
 prompt: |-
-  {{ question }}
+  {{ %s }}
   Please reason step by step, and put your final answer within \boxed{}.
 extract: boxed
 grader: exact
@@ -335,7 +370,8 @@ sampling:
   max_tokens: 32768
 metrics: [pass@1]
 )",
-                         name, name, data);
+                         name, name, data, fields.id.empty() ? "" : "  id: " + fields.id + "\n",
+                         fields.answer, fields.question);
 }
 
 constexpr const char* kNewRows =
@@ -353,19 +389,31 @@ absl::Status WriteNewFile(const std::string& path, const std::string& text) {
   return file ? absl::OkStatus() : Unavailable("%s: cannot write", path);
 }
 
-int New(const std::string& name, std::string output) {
+int New(const std::string& name, std::string output, const std::string& data_file) {
   if (output.empty()) output = name + ".yaml";
   const std::filesystem::path path(output);
   if (path.stem().string() != name) {
     return Fail(
         InvalidArgument("%s: a task's file is named for it: expected %s.yaml", output, name));
   }
-  const std::string data = name + ".jsonl";
+  NewFields fields;
+  std::string data = name + ".jsonl";
+  if (!data_file.empty()) {
+    const absl::StatusOr<NewFields> found = FieldsOfFile(data_file);
+    if (!found.ok()) return Fail(found.status());
+    fields = *found;
+    data = std::filesystem::path(data_file).filename().string();
+  }
+  const std::string yaml = NewTaskYaml(name, data, fields);
   // The task is read before it is written: a name that no task may have is told here.
-  const absl::StatusOr<Task> task = TaskFromText(NewTaskYaml(name, data), output);
+  const absl::StatusOr<Task> task = TaskFromText(yaml, output);
   if (!task.ok()) return Fail(task.status());
-  absl::Status written = WriteNewFile(output, NewTaskYaml(name, data));
+  absl::Status written = WriteNewFile(output, yaml);
   if (!written.ok()) return Fail(written);
+  if (!data_file.empty()) {
+    std::printf("wrote %s\nnext: assay tasks check %s\n", output.c_str(), output.c_str());
+    return 0;
+  }
   const std::string rows = (path.parent_path() / data).string();
   written = WriteNewFile(rows, kNewRows);
   std::printf("wrote %s%s\nnext: put your problems into %s, then: assay tasks check %s\n",
@@ -417,7 +465,10 @@ void Declare(CommandLine& line) {
   CommandLine& make = line.Sub("new", "Write a starting file for a task");
   make.Positional("name", &flags->name, "the new task's name", true);
   make.Option("--output,-o", &flags->output, "the file to write; default NAME.yaml");
-  make.Action([flags] { return New(flags->name, flags->output); });
+  make.Option("--dataset-file", &flags->changes.dataset_file, "the problems, where they are here");
+  make.Action([flags] {
+    return New(flags->name, flags->output, flags->changes.dataset_file.value_or(""));
+  });
 }
 
 }  // namespace
