@@ -8,6 +8,7 @@
 #include <ctime>
 #include <memory>
 
+#include "commands/shared/fetching.h"
 #include "commands/shared/run_execution.h"
 #include "harness/build_info.h"
 #include "harness/status.h"
@@ -40,6 +41,7 @@ struct Options {
   std::string name;
   std::string database = DefaultDatabase();
   bool dry_run = false;
+  bool fetch = false;
   RunDisplay display;
 };
 
@@ -178,7 +180,10 @@ absl::StatusOr<int> DryRun(const RunPlan& plan, bool json) {
 
 absl::StatusOr<int> Run(const Options& options) {
   ASSIGN_OR_RETURN(const RunRequest request, MakeRequest(options));
-  ASSIGN_OR_RETURN(const RunPlan plan, MakeRunPlan(request));
+  ASSIGN_OR_RETURN(RunPlan plan, MakeRunPlan(request));
+  RETURN_IF_ERROR(FetchForRun(plan.search, plan.tasks, request.data_dirs, options.fetch));
+  // The data directory may be new.
+  plan.search = DefaultSearchPath(request.include_paths, request.data_dirs);
   if (options.dry_run) return DryRun(plan, options.display.json);
   if (request.model.empty() && request.base_urls.empty() && request.backend.empty()) {
     return InvalidArgument("--model: name a model, a checkpoint directory or a recording");
@@ -215,6 +220,7 @@ void Declare(CommandLine& line) {
   line.Option("--tasks,-t", &options->tasks, "Tasks, suites, or paths of YAML files");
   line.Option("--include-path", &options->include_paths, "Directories with further tasks");
   line.Option("--data-dir", &options->data_dirs, "Directories with dataset files");
+  line.Flag("--fetch", &options->fetch, "Fetch the datasets that are not here, then run");
   line.Option("--dataset-file", &options->dataset_file, "Read the problems from this file instead");
   line.Option("--samples,-n,--epochs", &options->samples, "Samples per problem");
   line.Option("--limit,-L", &options->limit,

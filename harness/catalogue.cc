@@ -8,6 +8,7 @@
 #include <span>
 
 #include "harness/compress.h"
+#include "harness/data_manifest.h"
 #include "harness/rows.h"
 #include "harness/status.h"
 #include "harness/text.h"
@@ -329,6 +330,28 @@ absl::StatusOr<int64_t> CountRows(const std::string& file) {
   }
 }
 
+// A choice of the user's stands above the catalogue, the catalogue above an earlier fetch.
+DatasetCheck Compared(DatasetCheck check, const CatalogueEntry& entry, const PinnedSet* pinned) {
+  const bool accepted = pinned != nullptr && pinned->accepted;
+  const bool by_catalogue = !entry.sha256.empty() && !accepted;
+  const std::string wanted = by_catalogue ? entry.sha256 : pinned != nullptr ? pinned->sha256 : "";
+  if (!wanted.empty() && wanted != check.sha256) {
+    check.state = DatasetState::kDiffers;
+    check.what = absl::StrFormat("sha256 %s, wanted %s", check.sha256, wanted);
+    return check;
+  }
+  if (entry.rows > 0 && entry.rows != check.rows && !accepted) {
+    check.state = DatasetState::kDiffers;
+    check.what = absl::StrFormat("%d rows, wanted %d", check.rows, entry.rows);
+    return check;
+  }
+  check.state = by_catalogue        ? DatasetState::kAsPublished
+                : pinned != nullptr ? DatasetState::kAsPinned
+                                    : DatasetState::kRowsOnly;
+  if (accepted) check.what = "not the catalogue's: accepted on " + pinned->when;
+  return check;
+}
+
 DatasetCheck Broken(DatasetCheck check, const absl::Status& status) {
   check.state = DatasetState::kBroken;
   check.what = std::string(status.message());
@@ -370,6 +393,27 @@ absl::StatusOr<std::vector<CatalogueEntry>> LoadCatalogue(const SearchPath& path
   return CatalogueFromText(text, file);
 }
 
+absl::StatusOr<std::vector<CatalogueEntry>> LoadAllSets(const SearchPath& path) {
+  ASSIGN_OR_RETURN(std::vector<CatalogueEntry> entries, LoadCatalogue(path));
+  std::set<std::string> names;
+  for (const CatalogueEntry& entry : entries) names.insert(entry.name);
+  for (const std::string& directory : path.data_directories) {
+    ASSIGN_OR_RETURN(const DataManifest manifest, ReadDataManifest(directory));
+    for (const PinnedSet& set : manifest.sets) {
+      if (!names.insert(set.name).second) continue;
+      CatalogueEntry entry;
+      entry.name = set.name;
+      entry.file = set.file;
+      entry.rows = set.rows;
+      entry.origin = set.sources.empty() ? "imported" : "imported from " + set.sources[0].from;
+      entry.licence = "not stated";
+      entry.get = "`assay datasets import FILE --as " + set.name + "`";
+      entries.push_back(std::move(entry));
+    }
+  }
+  return entries;
+}
+
 std::string HowToGet(const CatalogueEntry& entry) {
   switch (entry.fetch) {
     case FetchMethod::kShipped:
@@ -403,20 +447,15 @@ DatasetCheck CheckDataset(const SearchPath& path, const CatalogueEntry& entry) {
   const absl::StatusOr<int64_t> rows = CountRows(check.path);
   if (!rows.ok()) return Broken(std::move(check), rows.status());
   check.rows = *rows;
-  check.state = entry.sha256.empty() ? DatasetState::kRowsOnly : DatasetState::kAsPublished;
-  if (!entry.sha256.empty() && entry.sha256 != check.sha256) {
-    check.state = DatasetState::kDiffers;
-    check.what = absl::StrFormat("sha256 %s, wanted %s", check.sha256, entry.sha256);
-  } else if (entry.rows > 0 && entry.rows != check.rows) {
-    check.state = DatasetState::kDiffers;
-    check.what = absl::StrFormat("%d rows, wanted %d", check.rows, entry.rows);
-  }
-  return check;
+  const absl::StatusOr<DataManifest> manifest =
+      ReadDataManifest(fs::path(check.path).parent_path().string());
+  if (!manifest.ok()) return Broken(std::move(check), manifest.status());
+  return Compared(std::move(check), entry, manifest->FindFile(entry.file));
 }
 
 std::string_view DatasetStateName(DatasetState state) {
-  static constexpr std::string_view kNames[] = {"absent", "as published", "right number of rows",
-                                                "DIFFERS", "BROKEN"};
+  static constexpr std::string_view kNames[] = {
+      "absent", "as published", "as pinned", "right number of rows", "DIFFERS", "BROKEN"};
   return kNames[static_cast<size_t>(state)];
 }
 

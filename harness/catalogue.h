@@ -73,10 +73,14 @@ absl::StatusOr<std::vector<CatalogueEntry>> LoadCatalogue(const SearchPath& path
 absl::StatusOr<std::vector<CatalogueEntry>> CatalogueFromText(std::string_view text,
                                                               const std::string& file);
 
+// With the sets that were imported under names of their own: those in the manifests of the data
+// directories.
+absl::StatusOr<std::vector<CatalogueEntry>> LoadAllSets(const SearchPath& path);
+
 // What a user without the file has to do, in a sentence: a command where one does it.
 std::string HowToGet(const CatalogueEntry& entry);
 
-enum class DatasetState { kAbsent, kAsPublished, kRowsOnly, kDiffers, kBroken };
+enum class DatasetState { kAbsent, kAsPublished, kAsPinned, kRowsOnly, kDiffers, kBroken };
 struct DatasetCheck {
   DatasetState state = DatasetState::kAbsent;
   std::string path;
@@ -84,7 +88,9 @@ struct DatasetCheck {
   int64_t rows = 0;
   std::string what;  // why it differs or is broken
 };
-// Looks for the file; kRowsOnly: nothing is pinned but the number of rows, and that is right.
+// Looks for the file. kAsPinned: as it was when it was fetched or imported first (or accepted),
+// says the manifest beside it. kRowsOnly: nothing is pinned but the number of rows, and that is
+// right.
 DatasetCheck CheckDataset(const SearchPath& path, const CatalogueEntry& entry);
 // Only whether and where the file is there; empty: absent.
 std::string FindDataset(const SearchPath& path, const CatalogueEntry& entry);

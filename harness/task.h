@@ -110,6 +110,10 @@ absl::StatusOr<std::vector<TaskListing>> ListTasks(const SearchPath& path);
 absl::StatusOr<std::vector<Task>> LoadTasks(const SearchPath& path, std::string_view spec,
                                             const TaskOverrides& overrides);
 
+// The files that a task would read (few-shot examples' too, where it shows some) and that are
+// nowhere on the path; by the names that the task gives them.
+absl::StatusOr<std::vector<std::string>> MissingDatasets(const SearchPath& path, const Task& task);
+
 // `seed` orders choices; few-shot examples hang on the task's own fixed seed. Errors (missing file,
 // wrong sha256) come before the first row. A problem whose task names a cluster has the tag
 // "cluster:...".

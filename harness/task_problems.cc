@@ -6,6 +6,8 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "harness/catalogue.h"
+#include "harness/data_manifest.h"
 #include "harness/hash.h"
 #include "harness/status.h"
 #include "harness/task.h"
@@ -245,6 +247,28 @@ class TaskStream final : public ProblemStream {
   absl::flat_hash_map<uint64_t, int> repeats_;
 };
 
+// What the first fetch pinned holds for every run after it.
+absl::Status CheckPinned(const std::string& file, const std::string& sha256) {
+  const fs::path path(file);
+  ASSIGN_OR_RETURN(const DataManifest manifest, ReadDataManifest(path.parent_path().string()));
+  const PinnedSet* pinned = manifest.FindFile(path.filename().string());
+  if (pinned == nullptr || pinned->sha256 == sha256) return absl::OkStatus();
+  return FailedPrecondition(
+      "%s: this is not the file that was pinned on %s (%s there): its sha256 is %s, pinned was %s. "
+      "`assay datasets verify %s` says more; `assay datasets fetch %s --accept-new` accepts it",
+      file, pinned->when, kDataManifestName, sha256, pinned->sha256, pinned->name, pinned->name);
+}
+
+// The command that gets the file, where the catalogue knows one.
+std::string HowToGetFile(const SearchPath& path, const std::string& file) {
+  const absl::StatusOr<std::vector<CatalogueEntry>> entries = LoadCatalogue(path);
+  if (!entries.ok()) return "";
+  const auto entry =
+      std::find_if(entries->begin(), entries->end(),
+                   [&file](const CatalogueEntry& candidate) { return candidate.file == file; });
+  return entry == entries->end() ? "" : " To get it: " + HowToGet(*entry) + ".";
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> FindDatasetFile(const SearchPath& path, const Task& task,
@@ -267,20 +291,36 @@ absl::StatusOr<std::string> FindDatasetFile(const SearchPath& path, const Task& 
   }
   const std::string from = dataset.hub_id.empty() ? "" : "; it is published as " + dataset.hub_id;
   return NotFound(
-      "task '%s': the dataset file '%s' was not found%s. Looked at: %s. Name its directory with "
+      "task '%s': the dataset file '%s' was not found%s.%s Looked at: %s. Name its directory with "
       "--data-dir or $ASSAY_DATA (`assay datasets list` says where each set comes from)",
-      task.name, dataset.file, from, Join(tried, ", "));
+      task.name, dataset.file, from, HowToGetFile(path, dataset.file), Join(tried, ", "));
 }
 
 absl::StatusOr<std::string> CheckFingerprint(const std::string& file,
                                              const DatasetReference& dataset,
                                              const std::string& task_path) {
   ASSIGN_OR_RETURN(const std::string sha256, FileSha256(file));
-  if (dataset.sha256.empty() || dataset.sha256 == sha256) return sha256;
+  if (dataset.sha256.empty()) {
+    RETURN_IF_ERROR(CheckPinned(file, sha256));
+    return sha256;
+  }
+  if (dataset.sha256 == sha256) return sha256;
   return FailedPrecondition(
       "%s: this is not the file that the task was written for: its sha256 is %s, %s wants %s. "
       "Get that version, or name this file with --dataset-file (the task's hash then changes)",
       file, sha256, task_path, dataset.sha256);
+}
+
+absl::StatusOr<std::vector<std::string>> MissingDatasets(const SearchPath& path, const Task& task) {
+  ASSIGN_OR_RETURN(const TaskSpec spec, BuildSpec(task.definition, task.path));
+  std::vector<std::string> missing;
+  if (!FindDatasetFile(path, task, task.dataset).ok()) missing.push_back(task.dataset.file);
+  const bool shows = spec.fewshot && spec.fewshot->count > 0;
+  if (shows && !spec.fewshot->dataset.file.empty() &&
+      !FindDatasetFile(path, task, spec.fewshot->dataset).ok()) {
+    missing.push_back(spec.fewshot->dataset.file);
+  }
+  return missing;
 }
 
 absl::StatusOr<std::unique_ptr<ProblemStream>> OpenProblems(const SearchPath& path,

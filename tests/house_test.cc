@@ -66,6 +66,7 @@ const std::vector<Seam>& Seams() {
       {"boost/asio", {"tests/mock_server/"}},
       {"gmp", {"graders/", "tests/"}},
       {"seccomp.h", {"sandbox/daemon/filter.cc"}},
+      {"zip.h", {"fetch/archive.cc", "tests/fetch_archive_test.cc"}},
       {"unicode/", {"inference/engine/nfc.cc"}},
       {"cuda_runtime", {"inference/engine/cuda/"}},
       {"cublasLt", {"inference/engine/cuda/device.cc"}},

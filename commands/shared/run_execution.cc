@@ -1,46 +1,17 @@
 // Signals become a polite stop; results are read back from the store, never from memory.
 #include "commands/shared/run_execution.h"
 
-#include <unistd.h>
-
-#include <atomic>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 
+#include "commands/shared/interrupt.h"
 #include "commands/shared/progress.h"
 #include "harness/status.h"
 #include "reports/results.h"
 
 namespace assay {
 namespace {
-
-std::atomic<int> interrupts{0};
-
-extern "C" void OnInterrupt(int) {
-  if (interrupts.fetch_add(1) == 0) return;
-  _exit(130);  // asked twice: whatever was stored is committed
-}
-
-class InterruptGuard {
- public:
-  InterruptGuard() {
-    struct sigaction action = {};
-    action.sa_handler = OnInterrupt;
-    sigaction(SIGINT, &action, &old_interrupt_);
-    sigaction(SIGTERM, &action, &old_terminate_);
-  }
-  ~InterruptGuard() {
-    sigaction(SIGINT, &old_interrupt_, nullptr);
-    sigaction(SIGTERM, &old_terminate_, nullptr);
-  }
-  InterruptGuard(const InterruptGuard&) = delete;
-  InterruptGuard& operator=(const InterruptGuard&) = delete;
-
- private:
-  struct sigaction old_interrupt_ = {}, old_terminate_ = {};
-};
 
 std::string ResumeCommand(const std::string& run_id, const std::string& database) {
   std::string command = "assay resume " + run_id;
@@ -112,7 +83,7 @@ int ExecuteAndReport(const RunPlan& plan, CompletionSource& source, Store& store
     std::unique_ptr<ProgressPrinter> printer;
     if (!display.quiet) printer = std::make_unique<ProgressPrinter>(progress, counters);
     PipelineOptions options;
-    options.interrupted = [] { return interrupts > 0; };
+    options.interrupted = Interrupted;
     outcome = ExecuteRun(plan, source, store, *writer, &manifest, options, &counters, &progress);
   }
   writer.reset();

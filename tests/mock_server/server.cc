@@ -25,6 +25,7 @@
 #include "harness/json.h"
 #include "harness/status.h"
 #include "harness/text.h"
+#include "tests/mock_server/http_text.h"
 #include "tests/mock_server/replies.h"
 
 namespace assay::mock_server {
@@ -126,20 +127,6 @@ struct HttpRequest {
   std::string_view head;
   std::string_view body;
 };
-
-// The value of a header, or "".
-std::string_view HeaderValue(std::string_view head, std::string_view name) {
-  for (size_t at = head.find("\r\n"); at != head.npos;) {
-    const size_t begin = at + 2;
-    at = head.find("\r\n", begin);
-    const std::string_view line = head.substr(begin, at == head.npos ? at : at - begin);
-    if (line.size() <= name.size() || line[name.size()] != ':') continue;
-    if (EqualsIgnoreCaseAscii(line.substr(0, name.size()), name)) {
-      return Trim(line.substr(name.size() + 1));
-    }
-  }
-  return "";
-}
 
 std::string Chunked(std::string_view bytes) {
   return absl::StrFormat("%x\r\n%s\r\n", bytes.size(), bytes);
