@@ -344,6 +344,17 @@ absl::StatusOr<std::string> ReadAll(ByteSource& source) {
   }
 }
 
+std::string DeflateZlib(std::string_view bytes, int level) {
+  uLongf size = compressBound(static_cast<uLong>(bytes.size()));
+  std::string stream(size, '\0');
+  const int state = compress2(reinterpret_cast<Bytef*>(stream.data()), &size,
+                              reinterpret_cast<const Bytef*>(bytes.data()),
+                              static_cast<uLong>(bytes.size()), level);
+  CHECK(state == Z_OK);  // it fails only without memory or room
+  stream.resize(size);
+  return stream;
+}
+
 absl::StatusOr<std::string> InflateZlib(std::string_view bytes, size_t max_bytes) {
   z_stream stream = {};
   if (inflateInit(&stream) != Z_OK) return Internal("zlib: cannot begin");

@@ -50,6 +50,9 @@ class Decompressor {
 // it holds more than `max_bytes`.
 absl::StatusOr<std::string> InflateZlib(std::string_view bytes, size_t max_bytes);
 
+// `bytes` as one zlib stream. Levels: 1 (fastest) .. 9.
+std::string DeflateZlib(std::string_view bytes, int level);
+
 // Bytes that come one after the other. Not thread-safe.
 class ByteSource {
  public:

@@ -117,24 +117,27 @@ SampleOutcome OutcomeOf(const Sample& sample, AnswerClasses* classes) {
 }
 
 absl::Status ReadProblems(Store& store, const RunSummary& run, const TaskManifest& task,
-                          std::vector<ProblemOutcomes>* problems) {
+                          const OutcomeOptions& options, std::vector<ProblemOutcomes>* problems) {
   // Half a million of them at once is what a run's memory peaks at: no doubling.
   if (task.problems > 0) problems->reserve(static_cast<size_t>(task.problems));
   return store.ForEachProblem(run.manifest.id, task.name,
-                              [&](const Problem& problem, const Prompt&) {
+                              [&](const Problem& problem, const Prompt& prompt) {
+                                if (options.on_problem) options.on_problem(problem, prompt);
                                 problems->push_back(DescribeProblem(problem));
                                 return absl::OkStatus();
                               });
 }
 
 absl::Status ReadSamples(Store& store, const RunSummary& run, const TaskManifest& task,
-                         AnswerClasses* classes, LoadedOutcomes* loaded) {
+                         const OutcomeOptions& options, AnswerClasses* classes,
+                         LoadedOutcomes* loaded) {
   std::vector<ProblemOutcomes>& problems = loaded->input.problems;
   SampleFilter filter;
   filter.task = task.name;
   size_t at = 0;
   return store.ForEachSample(run.manifest.id, filter, [&](const StoredSample& stored) {
     ++loaded->counts.stored;
+    if (options.on_sample) options.on_sample(stored);
     if (!stored.graded) return absl::OkStatus();
     CountGraded(stored.sample.verdict.outcome, &loaded->counts);
     // Samples come problem by problem, in the problems' own order.
@@ -289,9 +292,9 @@ absl::StatusOr<LoadedOutcomes> LoadOutcomesAndCounts(Store& store, const RunSumm
   }
   AnswerClasses classes(same);
   std::vector<ProblemOutcomes>& problems = loaded.input.problems;
-  RETURN_IF_ERROR(ReadProblems(store, run, task, &problems));
+  RETURN_IF_ERROR(ReadProblems(store, run, task, options, &problems));
   RETURN_IF_ERROR(
-      ReadSamples(store, run, task, options.answer_classes ? &classes : nullptr, &loaded));
+      ReadSamples(store, run, task, options, options.answer_classes ? &classes : nullptr, &loaded));
   const auto asked = static_cast<int64_t>(problems.size());
   loaded.counts.planned = std::max(PlannedSamples(run, task, asked), loaded.counts.stored);
   std::erase_if(problems, [](const ProblemOutcomes& problem) { return problem.samples.empty(); });

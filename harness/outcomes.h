@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,6 +37,10 @@ struct OutcomeCounts {
 struct OutcomeOptions {
   // Answer classes cost grader calls; only cons@k needs them.
   bool answer_classes = true;
+  // Who reads the run anyway may look on: all problems first, then all samples, in the store's
+  // order and without texts.
+  std::function<void(const Problem&, const Prompt&)> on_problem;
+  std::function<void(const StoredSample&)> on_sample;
 };
 
 // A task of a run, streamed from the store: `input.problems` are those with a graded sample, in the
@@ -99,11 +104,12 @@ absl::StatusOr<TaskResult> ComputeTaskResult(const LoadedOutcomes& loaded,
                                              const TaskManifest& task);
 Json TaskResultToJson(const TaskResult& result);
 
-// Two runs of one task, problem by problem, on the problems that both have.
+// Two runs of one task, problem by problem, on the problems that both have. `a` is the baseline:
+// what is above 0 speaks for b.
 struct PairedTask {
   int64_t problems = 0;                // in both
-  std::optional<Estimate> difference;  // a - b with its interval; nothing without common problems
-  PairedComparison comparison;         // tests, wins, losses, ties (problems = 0 where none)
+  std::optional<Estimate> difference;  // b - a with its interval; nothing without common problems
+  PairedComparison comparison;         // of b against a: tests, wins, losses, ties
   double p = 1;                        // of `difference`: clustered where problems are clustered
   double detectable_difference = 0;    // at 80 % power and 5 %, were it run like this again
   std::vector<std::string> a_right_b_wrong;  // flips: mean score above one half in a only

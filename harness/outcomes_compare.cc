@@ -124,7 +124,7 @@ PairedTask ComparePaired(const MetricInput& a, const MetricInput& b) {
     if (!problem.cluster.empty()) {
       cluster = clusters.emplace(problem.cluster, static_cast<int>(clusters.size())).first->second;
     }
-    differences.push_back({means_a.back() - means_b.back(), cluster});
+    differences.push_back({means_b.back() - means_a.back(), cluster});
     AddFlip(problem.id, means_a.back(), means_b.back(), &result);
   }
   for (const ProblemOutcomes& problem : b.problems) {
@@ -134,7 +134,7 @@ PairedTask ComparePaired(const MetricInput& a, const MetricInput& b) {
   }
   result.problems = static_cast<int64_t>(differences.size());
   if (differences.empty()) return result;
-  result.comparison = ComparePairs(means_a, means_b, kSignFlipSeed);
+  result.comparison = ComparePairs(means_b, means_a, kSignFlipSeed);
   result.difference = DifferenceEstimate(differences, samples);
   result.p = PairedP(differences, result.comparison);
   result.detectable_difference =

@@ -277,6 +277,28 @@ Estimate RatioEstimate(std::span<const RatioTerm> problems, double level) {
   return BoundedEstimate(spread, level);
 }
 
+std::optional<Estimate> PositiveRatioEstimate(std::span<const RatioTerm> problems, int64_t samples,
+                                              double level) {
+  double numerator = 0;
+  double denominator = 0;
+  for (const RatioTerm& term : problems) {
+    numerator += term.numerator;
+    denominator += term.denominator;
+  }
+  if (!(numerator > 0 && denominator > 0)) return std::nullopt;
+  const double ratio = numerator / denominator;
+  std::vector<std::pair<double, int>> residuals;
+  for (const RatioTerm& term : problems) {
+    residuals.emplace_back(term.numerator - ratio * term.denominator, term.cluster);
+  }
+  const Spread spread = MakeSpread(ratio, residuals, denominator, samples);
+  if (!spread.measured()) return std::nullopt;
+  const double factor = std::exp(TwoSidedT(level, spread.units) * *spread.standard_error / ratio);
+  return EstimateMaker::Make(ratio, *spread.standard_error, {ratio / factor, ratio * factor}, level,
+                             spread.problems, samples,
+                             absl::StrFormat("ratio of sums, log t over %s", spread.UnitNames()));
+}
+
 Estimate BootstrapEstimate(std::span<const ProblemMean> problems, int replicates, uint64_t seed,
                            double level) {
   const Spread spread = SpreadOf(problems);

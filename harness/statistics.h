@@ -104,6 +104,13 @@ struct RatioTerm {
 };
 Estimate RatioEstimate(std::span<const RatioTerm> problems, double level = 0.95);
 
+// A ratio of sums that has no upper end, such as tokens spent for each right answer: linearised
+// standard error, clustered by problem; Student's t on the ratio's logarithm, so that the interval
+// stays above 0. Nothing where no error can be told: a sum that is not above 0, a single problem
+// (cluster), no spread. `samples` is what the estimate says of itself.
+std::optional<Estimate> PositiveRatioEstimate(std::span<const RatioTerm> problems, int64_t samples,
+                                              double level = 0.95);
+
 // An estimate by seeded bootstrap over problems: the BCa interval (percentile where BCa has no
 // value); no-spread data as in MeanEstimate.
 Estimate BootstrapEstimate(std::span<const ProblemMean> problems, int replicates, uint64_t seed,

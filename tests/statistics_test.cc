@@ -625,6 +625,29 @@ TEST(Paired, ReproducesTheOracle) {
   }
 }
 
+TEST(Means, ARatioWithoutAnUpperEnd) {
+  // 10 + 20 + 60 tokens for 1 + 2 + 3 right answers: r = 15; residuals -5, -10, 15; standard error
+  // sqrt(3/2 * 350) / 6; t with 2 degrees of freedom is 4.302652729911275.
+  const std::vector<RatioTerm> terms = {{10, 1}, {20, 2}, {60, 3}};
+  const std::optional<Estimate> got = PositiveRatioEstimate(terms, 9);
+  ASSERT_TRUE(got);
+  const double error = std::sqrt(1.5 * 350) / 6;
+  ExpectClose(got->value(), 15, "value");
+  ExpectClose(got->standard_error(), error, "error");
+  ExpectClose(got->high(), 15 * std::exp(4.302652729911275 * error / 15), "high");
+  ExpectClose(got->low() * got->high(), 15.0 * 15.0, "symmetric in the logarithm");
+  EXPECT_EQ(got->problems(), 3);
+  EXPECT_EQ(got->samples(), 9);
+  // A problem without a right answer costs tokens all the same.
+  ExpectClose(PositiveRatioEstimate(std::vector<RatioTerm>{{10, 1}, {20, 0}}, 2)->value(), 30,
+              "30");
+  // No error can be told: nothing right, one problem, no spread.
+  EXPECT_FALSE(PositiveRatioEstimate(std::vector<RatioTerm>{{10, 0}, {20, 0}}, 2));
+  EXPECT_FALSE(PositiveRatioEstimate(std::vector<RatioTerm>{{10, 1}}, 1));
+  EXPECT_FALSE(PositiveRatioEstimate(std::vector<RatioTerm>{{10, 1}, {20, 2}}, 2));
+  EXPECT_FALSE(PositiveRatioEstimate(std::vector<RatioTerm>{}, 0));
+}
+
 TEST(Paired, SwappingTheRunsSwapsTheSigns) {
   const std::vector<double> a = {1, 0.5, 0.75, 0, 1, 0.25};
   const std::vector<double> b = {0.5, 0.5, 0.25, 0.25, 1, 0};
