@@ -1,4 +1,4 @@
-# Writes text files into a .cc, so that the program needs no file beside it.
+# Writes files into a .cc, so that the program needs no file beside it.
 #
 # assay_embed(OUTPUT NAME PATTERN...): `const std::map<std::string, std::string>& NAMEs()`, from path to text.
 function(assay_embed output name)
@@ -12,6 +12,41 @@ function(assay_embed output name)
   endforeach()
   file(CONFIGURE OUTPUT ${output} CONTENT
 "// Written by cmake/embed.cmake: the texts of files of the project.
+#include <map>
+#include <string>
+
+namespace assay {
+
+const std::map<std::string, std::string>& @name@s() {
+  static const auto* files = new std::map<std::string, std::string>{
+@entries@  };
+  return *files;
+}
+
+}  // namespace assay
+" @ONLY)
+endfunction()
+
+# assay_embed_packaged(OUTPUT NAME (KEY PATH)...): the same for files of packages, by the keys given; what is no text
+# (a font) is embedded as base64.
+function(assay_embed_packaged output name)
+  set(entries "")
+  set(pairs ${ARGN})
+  while(pairs)
+    list(POP_FRONT pairs key path)
+    if(NOT EXISTS ${path})
+      message(FATAL_ERROR "${path} is missing: scripts/packages installs it")
+    endif()
+    if(path MATCHES "\\.woff2$")
+      execute_process(COMMAND base64 -w0 ${path} OUTPUT_VARIABLE text COMMAND_ERROR_IS_FATAL ANY)
+    else()
+      file(READ ${path} text)
+    endif()
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${path})
+    string(APPEND entries "      {\"${key}\", R\"~~~(${text})~~~\"},\n")
+  endwhile()
+  file(CONFIGURE OUTPUT ${output} CONTENT
+"// Written by cmake/embed.cmake: the texts of files of packages.
 #include <map>
 #include <string>
 

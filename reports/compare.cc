@@ -12,12 +12,6 @@
 namespace assay {
 namespace {
 
-const TaskManifest* FindTask(const RunManifest& run, std::string_view name) {
-  const auto found = std::find_if(run.tasks.begin(), run.tasks.end(),
-                                  [name](const TaskManifest& task) { return task.name == name; });
-  return found == run.tasks.end() ? nullptr : &*found;
-}
-
 std::vector<std::string> TaskNames(const RunManifest& run) {
   std::vector<std::string> names;
   for (const TaskManifest& task : run.tasks) names.push_back(task.name);
@@ -36,33 +30,31 @@ std::optional<Estimate> PassAt1(const MetricInput& input,
   return MeanEstimate(MeansOverSamples(kept, EarnedScore));
 }
 
-absl::StatusOr<TaskComparison> CompareTask(Store& store_a, const RunSummary& a,
-                                           const TaskManifest& task_a, Store& store_b,
-                                           const RunSummary& b, const TaskManifest& task_b) {
+MajorityTable CountMajorities(const PairedTask& paired, const MetricInput& a) {
+  MajorityTable table;
+  table.only_a = static_cast<int64_t>(paired.a_right_b_wrong.size());
+  table.only_b = static_cast<int64_t>(paired.b_right_a_wrong.size());
+  const std::set<std::string_view> left_out(paired.only_in_a.begin(), paired.only_in_a.end());
+  int64_t right_in_a = 0;
+  for (const ProblemOutcomes& problem : a.problems) {
+    if (problem.samples.empty() || left_out.contains(problem.id)) continue;
+    double sum = 0;
+    for (const SampleOutcome& sample : problem.samples) sum += EarnedScore(sample);
+    if (sum / static_cast<double>(problem.samples.size()) > 0.5) ++right_in_a;
+  }
+  table.both_right = right_in_a - table.only_a;
+  table.both_wrong = paired.problems - table.both_right - table.only_a - table.only_b;
+  table.test = McNemar(table.only_a, table.only_b);
+  return table;
+}
+
+absl::StatusOr<TaskComparison> LoadAndCompare(Store& store_a, const RunSummary& a,
+                                              const TaskManifest& task_a, Store& store_b,
+                                              const RunSummary& b, const TaskManifest& task_b) {
   const OutcomeOptions options = {.answer_classes = false};
   ASSIGN_OR_RETURN(const LoadedOutcomes in_a, LoadOutcomesAndCounts(store_a, a, task_a, options));
   ASSIGN_OR_RETURN(const LoadedOutcomes in_b, LoadOutcomesAndCounts(store_b, b, task_b, options));
-  TaskComparison comparison;
-  comparison.task = task_a.name;
-  comparison.paired = ComparePaired(in_a.input, in_b.input);
-  comparison.a = PassAt1(in_a.input, comparison.paired.only_in_a);
-  comparison.b = PassAt1(in_b.input, comparison.paired.only_in_b);
-  comparison.counts_a = in_a.counts;
-  comparison.counts_b = in_b.counts;
-  comparison.differs = WhatDiffers(task_a, task_b, a.manifest, b.manifest);
-  return comparison;
-}
-
-void AdjustForTasks(std::vector<TaskComparison>* tasks) {
-  std::vector<double> p;
-  for (const TaskComparison& task : *tasks) {
-    if (task.paired.difference) p.push_back(task.paired.p);
-  }
-  const std::vector<double> adjusted = HolmAdjust(p);
-  size_t next = 0;
-  for (TaskComparison& task : *tasks) {
-    if (task.paired.difference) task.p_holm = adjusted[next++];
-  }
+  return CompareTask(in_a, a.manifest, task_a, in_b, b.manifest, task_b);
 }
 
 std::string Side(std::string_view letter, const RunSummary& run) {
@@ -72,88 +64,62 @@ std::string Side(std::string_view letter, const RunSummary& run) {
                          Printable(manifest.started));
 }
 
-// What a reader must know before the numbers.
 std::string Warnings(const Comparison& comparison, const Terminal& terminal) {
   std::string out;
-  const auto warn = [&](const std::string& text) {
-    out += Paint(terminal, Ink::kYellow, "! " + Printable(text)) + "\n";
-  };
-  for (const TaskComparison& task : comparison.tasks) {
-    for (const std::string& difference : task.differs) {
-      warn(task.task + ": NOT THE SAME in both runs: " + difference);
-    }
-    const auto incomplete = [&](std::string_view letter, const OutcomeCounts& counts) {
-      if (counts.complete()) return;
-      warn(absl::StrFormat("%s: run %s lacks %s of %s samples; the difference is partial",
-                           task.task, letter, WithThousands(counts.planned - counts.graded),
-                           WithThousands(counts.planned)));
-    };
-    incomplete("A", task.counts_a);
-    incomplete("B", task.counts_b);
-    const size_t left_out = task.paired.only_in_a.size() + task.paired.only_in_b.size();
-    if (left_out > 0) {
-      warn(
-          absl::StrFormat("%s: compared on the %s problems that both runs have; A alone has %d, B "
-                          "alone has %d",
-                          task.task, WithThousands(task.paired.problems),
-                          task.paired.only_in_a.size(), task.paired.only_in_b.size()));
-    }
-  }
-  if (!comparison.only_in_a.empty()) {
-    warn("only in A: " + Join(comparison.only_in_a, ", "));
-  }
-  if (!comparison.only_in_b.empty()) {
-    warn("only in B: " + Join(comparison.only_in_b, ", "));
+  for (const std::string& note : ComparisonNotes(comparison, "A", "B")) {
+    out += Paint(terminal, Ink::kYellow, "! " + Printable(note)) + "\n";
   }
   return out;
 }
 
-std::string DifferenceTable(const Comparison& comparison) {
-  const bool several = comparison.tasks.size() > 1;
-  Table table;
-  table.columns = {{"task"},      {"problems", true},      {"A %", true},
-                   {"B %", true}, {"A - B ± error", true}, {"95 % interval", true},
-                   {"p", true}};
-  if (several) table.columns.push_back({"p (Holm)", true});
-  table.columns.push_back({"A better/worse/same", true});
-  table.columns.push_back({"detectable", true});
-  for (const TaskComparison& task : comparison.tasks) {
-    const PairedTask& paired = task.paired;
-    const auto& difference = paired.difference;
-    std::vector<std::string> row = {
-        task.task,
-        WithThousands(paired.problems),
-        task.a ? FormatPercent(task.a->value()) : "-",
-        task.b ? FormatPercent(task.b->value()) : "-",
-        difference ? FormatValue(*difference, Unit::kDifferenceOfShares) : "-",
-        difference ? FormatInterval(*difference, Unit::kDifferenceOfShares) : "-",
-        difference ? FormatP(paired.p) : "-"};
-    if (several) row.push_back(difference ? FormatP(task.p_holm) : "-");
-    row.push_back(absl::StrFormat("%d/%d/%d", paired.comparison.wins, paired.comparison.losses,
-                                  paired.comparison.ties));
-    row.push_back(difference ? FormatPercent(paired.detectable_difference) : "-");
-    table.AddRow(std::move(row));
-  }
-  return RenderTable(table, TableForm::kTerminal);
+// One task of the verdict, by what can be said of it.
+enum class Finding { kBetter, kWorse, kUnseen };
+
+Finding FindingOf(const TaskComparison& task) {
+  if (task.p_holm >= 0.05) return Finding::kUnseen;
+  return task.paired.difference->value() > 0 ? Finding::kBetter : Finding::kWorse;
 }
 
-std::string Conclusion(const Comparison& comparison) {
-  std::string out;
-  for (const TaskComparison& task : comparison.tasks) {
-    if (!task.paired.difference) continue;
-    const double difference = task.paired.difference->value();
-    out += task.task + ": ";
-    if (task.p_holm >= 0.05) {
-      out += absl::StrFormat(
-          "no difference shown at 5 %%; this many problems would show one of %s points in four of "
-          "five runs\n",
-          FormatPercent(task.paired.detectable_difference));
-    } else {
-      out += absl::StrFormat("%s is better by %s points\n", difference > 0 ? "A" : "B",
-                             FormatPercent(std::abs(difference)));
-    }
+std::string Points(double share) { return FormatPercent(std::abs(share)) + " points"; }
+
+std::string PClause(double p) {
+  const std::string text = FormatP(p);
+  return text.starts_with("<") ? "< " + text.substr(1) : "= " + text;
+}
+
+std::string ByHowMuch(const TaskComparison& task, bool several) {
+  return absl::StrFormat("%s by %s, 95 %% interval %s, p %s%s", task.task,
+                         Points(task.paired.difference->value()),
+                         FormatInterval(*task.paired.difference, Unit::kDifferenceOfShares),
+                         PClause(task.p_holm), several ? " (Holm)" : "");
+}
+
+std::string Enumerate(const std::vector<std::string>& parts) {
+  std::string text;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    if (i > 0) text += i + 1 == parts.size() ? " and " : ", ";
+    text += parts[i];
   }
-  return SafeLines(out);
+  return text;
+}
+
+// With more tasks than a sentence can carry: how many, and between what.
+std::string InShort(const std::vector<const TaskComparison*>& tasks) {
+  double least = 1, most = 0;
+  for (const TaskComparison* task : tasks) {
+    const double size = std::abs(task->paired.difference->value());
+    least = std::min(least, size);
+    most = std::max(most, size);
+  }
+  if (tasks.size() == 1) return absl::StrFormat("1 task (%s, by %s)", tasks[0]->task, Points(most));
+  return absl::StrFormat("%d tasks (by %s to %s)", tasks.size(), FormatPercent(least),
+                         Points(most));
+}
+
+constexpr size_t kTasksInASentence = 4;
+
+std::string Conclusion(const Comparison& comparison) {
+  return SafeLines(VerdictSentence(comparison, "A", "B") + "\n");
 }
 
 std::string Flips(const TaskComparison& task, int flips) {
@@ -184,6 +150,15 @@ Json SideToJson(const RunSummary& run) {
                            {"started", run.manifest.started}});
 }
 
+Json MajorityToJson(const MajorityTable& table) {
+  return Json::MakeObject({{"both_right", table.both_right},
+                           {"only_a_right", table.only_a},
+                           {"only_b_right", table.only_b},
+                           {"both_wrong", table.both_wrong},
+                           {"p_exact", table.test.p_exact},
+                           {"p_mid", table.test.p_mid}});
+}
+
 Json TaskComparisonToJson(const TaskComparison& task) {
   const PairedTask& paired = task.paired;
   const PairedComparison& tests = paired.comparison;
@@ -208,11 +183,45 @@ Json TaskComparisonToJson(const TaskComparison& task) {
                            {"missing_b", task.counts_b.planned - task.counts_b.graded},
                            {"a_right_b_wrong", TextsToJson(paired.a_right_b_wrong)},
                            {"b_right_a_wrong", TextsToJson(paired.b_right_a_wrong)},
+                           {"mcnemar", MajorityToJson(task.majority)},
                            {"only_in_a", TextsToJson(paired.only_in_a)},
                            {"only_in_b", TextsToJson(paired.only_in_b)}});
 }
 
 }  // namespace
+
+const TaskManifest* FindTask(const RunManifest& run, std::string_view name) {
+  const auto found = std::find_if(run.tasks.begin(), run.tasks.end(),
+                                  [name](const TaskManifest& task) { return task.name == name; });
+  return found == run.tasks.end() ? nullptr : &*found;
+}
+
+TaskComparison CompareTask(const LoadedOutcomes& in_a, const RunManifest& a,
+                           const TaskManifest& task_a, const LoadedOutcomes& in_b,
+                           const RunManifest& b, const TaskManifest& task_b) {
+  TaskComparison comparison;
+  comparison.task = task_a.name;
+  comparison.paired = ComparePaired(in_a.input, in_b.input);
+  comparison.a = PassAt1(in_a.input, comparison.paired.only_in_a);
+  comparison.b = PassAt1(in_b.input, comparison.paired.only_in_b);
+  comparison.counts_a = in_a.counts;
+  comparison.counts_b = in_b.counts;
+  comparison.majority = CountMajorities(comparison.paired, in_a.input);
+  comparison.differs = WhatDiffers(task_a, task_b, a, b);
+  return comparison;
+}
+
+void AdjustForTasks(const std::vector<TaskComparison*>& tasks) {
+  std::vector<double> p;
+  for (const TaskComparison* task : tasks) {
+    if (task->paired.difference) p.push_back(task->paired.p);
+  }
+  const std::vector<double> adjusted = HolmAdjust(p);
+  size_t next = 0;
+  for (TaskComparison* task : tasks) {
+    if (task->paired.difference) task->p_holm = adjusted[next++];
+  }
+}
 
 absl::StatusOr<Comparison> CompareRuns(Store& store_a, const RunSummary& a, Store& store_b,
                                        const RunSummary& b, const std::vector<std::string>& tasks) {
@@ -236,7 +245,7 @@ absl::StatusOr<Comparison> CompareRuns(Store& store_a, const RunSummary& a, Stor
       comparison.only_in_a.push_back(task.name);
       continue;
     }
-    ASSIGN_OR_RETURN(TaskComparison compared, CompareTask(store_a, a, task, store_b, b, *other));
+    ASSIGN_OR_RETURN(TaskComparison compared, LoadAndCompare(store_a, a, task, store_b, b, *other));
     comparison.tasks.push_back(std::move(compared));
   }
   for (const TaskManifest& task : b.manifest.tasks) {
@@ -248,14 +257,121 @@ absl::StatusOr<Comparison> CompareRuns(Store& store_a, const RunSummary& a, Stor
                     Join(TaskNames(a.manifest), ", "), b.manifest.id,
                     Join(TaskNames(b.manifest), ", "));
   }
-  AdjustForTasks(&comparison.tasks);
+  std::vector<TaskComparison*> compared;
+  for (TaskComparison& task : comparison.tasks) compared.push_back(&task);
+  AdjustForTasks(compared);
   return comparison;
 }
 
+std::string VerdictSentence(const Comparison& comparison, std::string_view a, std::string_view b) {
+  std::vector<const TaskComparison*> better, worse, unseen;
+  for (const TaskComparison& task : comparison.tasks) {
+    if (!task.paired.difference) continue;
+    const Finding finding = FindingOf(task);
+    (finding == Finding::kBetter  ? better
+     : finding == Finding::kWorse ? worse
+                                  : unseen)
+        .push_back(&task);
+  }
+  const size_t compared = better.size() + worse.size() + unseen.size();
+  if (compared == 0) return absl::StrFormat("%s and %s have no problem in common.", a, b);
+  const auto name = [&](const std::vector<const TaskComparison*>& tasks) {
+    if (tasks.size() > kTasksInASentence) return InShort(tasks);
+    std::vector<std::string> parts;
+    for (const TaskComparison* task : tasks) parts.push_back(ByHowMuch(*task, compared > 1));
+    return Enumerate(parts);
+  };
+  std::string text;
+  if (!better.empty()) text = absl::StrFormat("%s is better than %s on %s", b, a, name(better));
+  if (!worse.empty()) {
+    text += text.empty() ? absl::StrFormat("%s is worse than %s on %s", b, a, name(worse))
+                         : "; it is worse on " + name(worse);
+  }
+  if (unseen.empty()) return text + ".";
+  std::vector<std::string> names, sizes;
+  for (const TaskComparison* task : unseen) {
+    names.push_back(task->task);
+    sizes.push_back(FormatPercent(task->paired.detectable_difference));
+  }
+  const bool few = unseen.size() <= kTasksInASentence;
+  const std::string where =
+      few ? Enumerate(names) : absl::StrFormat("%d other tasks", unseen.size());
+  text += absl::StrFormat("%s %s no difference between %s and %s can be seen",
+                          text.empty() ? "On" : "; on", where, a, b);
+  // What was not seen may still be there.
+  if (few) {
+    text += absl::StrFormat(": under %s points it would be missed more than one time in five",
+                            Enumerate(sizes));
+  }
+  return text + ".";
+}
+
+std::vector<std::string> ComparisonNotes(const Comparison& comparison, std::string_view a,
+                                         std::string_view b) {
+  std::vector<std::string> notes;
+  for (const TaskComparison& task : comparison.tasks) {
+    for (const std::string& difference : task.differs) {
+      notes.push_back(task.task + ": NOT THE SAME in both runs: " + difference);
+    }
+    const auto incomplete = [&](std::string_view letter, const OutcomeCounts& counts) {
+      if (counts.complete()) return;
+      notes.push_back(absl::StrFormat(
+          "%s: run %s lacks %s of %s samples; the difference is partial", task.task, letter,
+          WithThousands(counts.planned - counts.graded), WithThousands(counts.planned)));
+    };
+    incomplete(a, task.counts_a);
+    incomplete(b, task.counts_b);
+    const size_t left_out = task.paired.only_in_a.size() + task.paired.only_in_b.size();
+    if (left_out > 0) {
+      notes.push_back(
+          absl::StrFormat("%s: compared on the %s problems that both runs have; %s alone has %d, "
+                          "%s alone has %d",
+                          task.task, WithThousands(task.paired.problems), a,
+                          task.paired.only_in_a.size(), b, task.paired.only_in_b.size()));
+    }
+  }
+  if (!comparison.only_in_a.empty()) {
+    notes.push_back(absl::StrFormat("only in %s: ", a) + Join(comparison.only_in_a, ", "));
+  }
+  if (!comparison.only_in_b.empty()) {
+    notes.push_back(absl::StrFormat("only in %s: ", b) + Join(comparison.only_in_b, ", "));
+  }
+  return notes;
+}
+
+std::string DifferenceTable(const Comparison& comparison, TableForm form) {
+  const bool several = comparison.tasks.size() > 1;
+  Table table;
+  table.columns = {{"task"},      {"problems", true},      {"A %", true},
+                   {"B %", true}, {"B - A ± error", true}, {"95 % interval", true},
+                   {"p", true}};
+  if (several) table.columns.push_back({"p (Holm)", true});
+  table.columns.push_back({"B better/worse/same", true});
+  table.columns.push_back({"detectable", true});
+  for (const TaskComparison& task : comparison.tasks) {
+    const PairedTask& paired = task.paired;
+    const auto& difference = paired.difference;
+    std::vector<std::string> row = {
+        task.task,
+        WithThousands(paired.problems),
+        task.a ? FormatPercent(task.a->value()) : "-",
+        task.b ? FormatPercent(task.b->value()) : "-",
+        difference ? FormatValue(*difference, Unit::kDifferenceOfShares) : "-",
+        difference ? FormatInterval(*difference, Unit::kDifferenceOfShares) : "-",
+        difference ? FormatP(paired.p) : "-"};
+    if (several) row.push_back(difference ? FormatP(task.p_holm) : "-");
+    row.push_back(absl::StrFormat("%d/%d/%d", paired.comparison.wins, paired.comparison.losses,
+                                  paired.comparison.ties));
+    row.push_back(difference ? FormatPercent(paired.detectable_difference) : "-");
+    table.AddRow(std::move(row));
+  }
+  return RenderTable(table, form);
+}
+
 std::string DescribeComparison(const Comparison& comparison, int flips, const Terminal& terminal) {
-  std::string out = Side("A", comparison.a) + Side("B", comparison.b) +
-                    Warnings(comparison, terminal) + "\n" + DifferenceTable(comparison) + "\n" +
-                    Conclusion(comparison);
+  std::string out =
+      Side("A", comparison.a) + Side("B", comparison.b) + Warnings(comparison, terminal) + "\n" +
+      DifferenceTable(comparison, TableForm::kTerminal) + "\n" + Conclusion(comparison);
   for (const TaskComparison& task : comparison.tasks) out += Flips(task, flips);
   return out;
 }

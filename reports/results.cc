@@ -13,11 +13,6 @@ std::string Share(int64_t part, int64_t whole) {
   return FormatPercent(static_cast<double>(part) / static_cast<double>(whole));
 }
 
-Unit UnitOf(const NamedEstimate& named) {
-  const bool tokens = Contains(named.name, "token");
-  return tokens ? Unit::kCount : Unit::kShare;
-}
-
 std::vector<std::string> Row(const TaskResult& result, std::string metric, std::string value,
                              std::string interval, bool first) {
   const auto only_first = [&](std::string text) { return first ? std::move(text) : std::string(); };
@@ -96,6 +91,11 @@ std::string Notes(const TaskResult& result, Partial partial) {
 }
 
 }  // namespace
+
+Unit UnitOf(const NamedEstimate& named) {
+  const bool counts = Contains(named.name, "token") || Contains(named.name, "rating");
+  return counts ? Unit::kCount : Unit::kShare;
+}
 
 absl::StatusOr<std::vector<TaskResult>> LoadResults(Store& store, const RunSummary& run) {
   std::vector<TaskResult> results;

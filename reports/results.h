@@ -15,6 +15,9 @@ namespace assay {
 
 enum class Partial { kRefuse, kLabelled };  // what to do about a headline over missing samples
 
+// What its numbers are.
+Unit UnitOf(const NamedEstimate& named);
+
 absl::StatusOr<std::vector<TaskResult>> LoadResults(Store& store, const RunSummary& run);
 
 // Over missing or ungraded samples no value is shown, but the bounds between which it lies; with

@@ -219,27 +219,34 @@ TEST_F(Reading, NamesThatAreNotThereSuggest) {
 }
 
 TEST_F(Reading, TwoRunsArePairedByProblem) {
-  // A is right on p0..p7, B on p0..p5 and p8: 0.8 - 0.7, two wins, one loss.
+  // A is right on p0..p7, B on p0..p5 and p8: 0.7 - 0.8, one win of B, two losses.
   const std::string a = WriteRun(MakeManifest("a", {MakeTask("sums", 1)}), {{"CCCCCCCCII"}});
   const std::string b = WriteRun(MakeManifest("b", {MakeTask("sums", 1)}), {{"CCCCCCIICI"}});
   const Json json = AskJson({"compare", a, b});
   const Json& task = json.Find("tasks")->AsArray()[0];
-  EXPECT_NEAR(*task.Find("difference")->FindNumber("value"), 0.1, 1e-12);
+  EXPECT_NEAR(*task.Find("difference")->FindNumber("value"), -0.1, 1e-12);
   EXPECT_NEAR(*task.Find("a")->FindNumber("value"), 0.8, 1e-12);
   EXPECT_NEAR(*task.Find("b")->FindNumber("value"), 0.7, 1e-12);
-  EXPECT_EQ(task.FindInteger("wins"), 2);
-  EXPECT_EQ(task.FindInteger("losses"), 1);
+  EXPECT_EQ(task.FindInteger("wins"), 1);
+  EXPECT_EQ(task.FindInteger("losses"), 2);
   EXPECT_EQ(task.FindInteger("ties"), 7);
   EXPECT_EQ(task.FindBool("comparable"), true);
+  const Json& majority = *task.Find("mcnemar");
+  EXPECT_EQ(majority.FindInteger("both_right"), 6);
+  EXPECT_EQ(majority.FindInteger("only_a_right"), 2);
+  EXPECT_EQ(majority.FindInteger("only_b_right"), 1);
+  EXPECT_EQ(majority.FindInteger("both_wrong"), 1);
+  EXPECT_NEAR(*majority.FindNumber("p_exact"), 1, 1e-12);
   EXPECT_EQ(task.Find("a_right_b_wrong")->Dump(), R"(["p6","p7"])");
   EXPECT_EQ(task.Find("b_right_a_wrong")->Dump(), R"(["p8"])");
   const ProgramEnd text = Ask({"compare", a, b});
-  EXPECT_THAT(text.out, AllOf(HasSubstr("+10.0 ± "), HasSubstr("2/1/7"), HasSubstr("p6, p7"),
-                              HasSubstr("no difference shown"), Not(HasSubstr("!"))));
+  EXPECT_THAT(text.out,
+              AllOf(HasSubstr("-10.0 ± "), HasSubstr("1/2/7"), HasSubstr("p6, p7"),
+                    HasSubstr("no difference between A and B can be seen"), Not(HasSubstr("!"))));
   // The other way round everything changes its sign and nothing else.
   const Json turned = AskJson({"compare", b, a});
   const Json& task_turned = turned.Find("tasks")->AsArray()[0];
-  EXPECT_NEAR(*task_turned.Find("difference")->FindNumber("value"), -0.1, 1e-12);
+  EXPECT_NEAR(*task_turned.Find("difference")->FindNumber("value"), 0.1, 1e-12);
   EXPECT_NEAR(*task_turned.FindNumber("p"), *task.FindNumber("p"), 1e-12);
 }
 
@@ -266,8 +273,9 @@ TEST_F(Reading, SeveralTasksAreAdjustedForAndLonelyOnesNamed) {
   EXPECT_NEAR(*sums.FindNumber("p_holm"), std::min(1.0, 2 * *sums.FindNumber("p")), 1e-12);
   EXPECT_EQ(json.Find("only_in_a")->Dump(), R"(["alone"])");
   const ProgramEnd end = Ask({"compare", a, b});
-  EXPECT_THAT(end.out, AllOf(HasSubstr("p (Holm)"), HasSubstr("sums: A is better by 100.0 points"),
-                             HasSubstr("! only in A: alone")));
+  EXPECT_THAT(end.out,
+              AllOf(HasSubstr("p (Holm)"), HasSubstr("B is worse than A on sums by 100.0 points"),
+                    HasSubstr("! only in A: alone")));
 }
 
 TEST_F(Reading, RunsOfTwoDatabasesAreCompared) {
@@ -278,7 +286,7 @@ TEST_F(Reading, RunsOfTwoDatabasesAreCompared) {
   const std::string second = database_;
   database_ = first;
   const Json json = AskJson({"compare", "a", "b", "--db-b", second});
-  EXPECT_NEAR(*json.Find("tasks")->AsArray()[0].Find("difference")->FindNumber("value"), 0.5,
+  EXPECT_NEAR(*json.Find("tasks")->AsArray()[0].Find("difference")->FindNumber("value"), -0.5,
               1e-12);
 }
 
