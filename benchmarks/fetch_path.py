@@ -40,11 +40,12 @@ def main():
         size = big.stat().st_size
         server = subprocess.Popen([bin_dir / "assay-mock-hub", big], stdout=subprocess.PIPE, text=True)
         endpoint = server.stdout.readline().strip()
-        (work / "catalogue.yaml").write_text(
+        (work / "catalogue").mkdir()
+        (work / "catalogue" / "catalogue.yaml").write_text(
             f"sets:\n  - {{name: big, file: big.jsonl, rows: {rows}, origin: mock, licence: none,\n"
             "     fetch: resolve, hub_id: mock/files, files: [big.jsonl]}\n")
         env = dict(os.environ, HF_ENDPOINT=endpoint, HOME=str(work), HF_TOKEN="",
-                   ASSAY_DATA=f"{work}/data:{work}")
+                   ASSAY_DATA=f"{work}/data:{work}/catalogue")
         times = {"curl": [], "fetch": [], "download": []}
         for _ in range(turns):
             begun = time.monotonic()

@@ -7,13 +7,13 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <optional>
 
 #include "fetch/files.h"
+#include "fetch/following_hash.h"
 #include "harness/compress.h"
-#include "harness/hash.h"
 #include "harness/json.h"
-#include "harness/rows.h"
 #include "harness/status.h"
 #include "harness/text.h"
 
@@ -103,7 +103,7 @@ class Downloader {
     if (!note_.whole) RETURN_IF_ERROR(Finish());
     Downloaded downloaded;
     downloaded.bytes = size_;
-    downloaded.sha256 = hash_.HexDigest();
+    ASSIGN_OR_RETURN(downloaded.sha256, hash_->Finish());
     downloaded.revision = note_.revision;
     return CheckLinked(std::move(downloaded));
   }
@@ -121,23 +121,13 @@ class Downloader {
     }
     note_ = *note;
     note_.whole = whole;
-    if (kept > 0) RETURN_IF_ERROR(HashKept());
     ASSIGN_OR_RETURN(writer_, FileWriter::Open(path_, kept));
     size_ = kept;
+    hash_ = std::make_unique<FollowingHash>(path_);
+    hash_->Advance(size_);
     if (kept > 0 && !whole) {
       transfer_.watcher().note(absl::StrFormat("%s: going on at byte %s of %s", what_,
                                                WithThousands(kept), WithThousands(note_.total)));
-    }
-    return absl::OkStatus();
-  }
-
-  absl::Status HashKept() {
-    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path_.c_str(), "rbe"),
-                                                               std::fclose);
-    if (file == nullptr) return Unavailable("%s: cannot read what came before", path_);
-    std::string buffer(size_t{1} << 20, '\0');
-    while (const size_t got = std::fread(buffer.data(), 1, buffer.size(), file.get())) {
-      hash_.Update(std::string_view(buffer).substr(0, got));
     }
     return absl::OkStatus();
   }
@@ -220,9 +210,10 @@ class Downloader {
   }
 
   absl::Status BeginAnew(int64_t length, std::string etag) {
-    hash_ = Sha256();
+    hash_.reset();  // before its bytes go
     size_ = 0;
     RETURN_IF_ERROR(writer_.Truncate(0));
+    hash_ = std::make_unique<FollowingHash>(path_);
     note_.etag = std::move(etag);
     note_.total = length;
     RETURN_IF_ERROR(CheckRoom(length));
@@ -243,8 +234,8 @@ class Downloader {
     if (mixed_) return false;
     if (failed_.ok()) failed_ = writer_.Write(bytes);
     if (!failed_.ok()) return false;
-    hash_.Update(bytes);
     size_ += static_cast<int64_t>(bytes.size());
+    hash_->Advance(size_);
     transfer_.watcher().progress(what_, size_, note_.total, Unit::kBytes);
     return true;
   }
@@ -271,8 +262,8 @@ class Downloader {
   const std::string what_;
   PartNote note_;
   FileWriter writer_;
-  Sha256 hash_;
-  int64_t size_ = 0;         // written and hashed
+  std::unique_ptr<FollowingHash> hash_;
+  int64_t size_ = 0;         // written
   int64_t size_before_ = 0;  // when the last try began
   int beginnings_ = 0;
   bool mixed_ = false;  // a reply that does not belong to what is here

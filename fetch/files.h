@@ -34,9 +34,12 @@ class FileWriter {
   absl::Status SyncAndClose();
 
  private:
+  void StartWriteBack();
+
   std::string path_;
   int descriptor_ = -1;
   int64_t size_ = 0;
+  int64_t written_back_ = 0;  // up to here the kernel was told to write
 };
 
 // -1: there is no such file.
