@@ -9,7 +9,6 @@
 #include "harness/metric.h"
 #include "harness/registry.h"
 #include "harness/status.h"
-#include "harness/task_names.h"
 #include "harness/task_spec.h"
 #include "harness/text.h"
 

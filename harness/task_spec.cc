@@ -7,7 +7,6 @@
 #include <map>
 
 #include "harness/status.h"
-#include "harness/task_names.h"
 #include "harness/text.h"
 
 namespace assay {
@@ -15,7 +14,8 @@ namespace {
 
 absl::StatusOr<CheckedTemplate> ParseChecked(const std::string& source, const std::string& name) {
   ASSIGN_OR_RETURN(Template parsed, Template::Parse(source, name));
-  return CheckedTemplate{std::move(parsed), NamesReadBy(source)};
+  std::vector<std::string> names = parsed.NamesRead();
+  return CheckedTemplate{std::move(parsed), std::move(names)};
 }
 
 absl::StatusOr<ValueSource> SourceFromJson(const Json& json, const std::string& name) {

@@ -7,7 +7,6 @@
 
 #include "harness/keys.h"
 #include "harness/status.h"
-#include "harness/task_names.h"
 #include "harness/task_spec.h"
 #include "harness/text.h"
 #include "tests/testing.h"
@@ -636,21 +635,6 @@ TEST(TaskCheckTest, TheCardIsHeldAgainstTheRows) {
   const std::string findings = FindingsOf(CheckFolder(Folder(yaml)));
   EXPECT_THAT(findings, HasSubstr("the card says 4 problems, the dataset holds 3"));
   EXPECT_THAT(findings, HasSubstr("the card does not say the source"));
-}
-
-TEST(TaskTest, NamesThatTemplatesReadAreFound) {
-  const auto names = [](std::string_view source) {
-    std::string all;
-    for (const std::string& name : NamesReadBy(source)) all += name + " ";
-    return all;
-  };
-  EXPECT_EQ(names("{{ a }} {{ b.c['d'] }} {{- e|upper }} text f"), "a b e ");
-  EXPECT_EQ(names("{% for x in xs %}{{ x }}{{ loop.index }}{% endfor %}"), "xs ");
-  EXPECT_EQ(names("{% set y = z %}{{ y }}{# {{ no }} #}"), "z ");
-  EXPECT_EQ(names("{% if h is defined %}{{ h }}{% endif %}{{ o | default('') }}"), "");
-  EXPECT_EQ(names("{% macro m(p) %}{{ p }}{% endmacro %}{{ m(q) }}{{ f(k=v) }}"), "f q v ");
-  EXPECT_EQ(names("{{ 'a b' ~ c }}{% if d == 'x' and not e %}{% endif %}"), "c d e ");
-  EXPECT_EQ(names("{{ unclosed"), "");
 }
 
 }  // namespace
