@@ -8,8 +8,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -34,10 +36,28 @@ struct CompletionRequest {
   std::vector<Draw> draws;
 };
 
+// What went wrong last, so that somebody who watches learns it before patience ends. Any thread.
+class LastTrouble {
+ public:
+  void Set(std::string what) {
+    const std::lock_guard lock(mutex_);
+    what_ = std::move(what);
+  }
+  std::string Get() const {
+    const std::lock_guard lock(mutex_);
+    return what_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::string what_;  // by mutex_
+};
+
 // Live figures for the progress line. Written by the backend, read by anybody.
 struct BackendCounters {
   std::atomic<int64_t> requests_sent{0};
   std::atomic<int64_t> retries{0};
+  LastTrouble last_trouble;  // why the last retry was needed; empty before the first
   std::atomic<int64_t> in_flight{0};
   std::atomic<int64_t> concurrency{0};  // the present limit
   std::atomic<int64_t> tokens{0};       // completion tokens received

@@ -246,6 +246,7 @@ TEST(Endpoint, AServerThatDiesAndComesBackLosesNothing) {
   BackendCounters counters;
   ExpectAllLanded(Complete(*source, MakeRequests(100, 2), &counters), 100, 2);
   EXPECT_GT(counters.retries, 0);
+  EXPECT_THAT(counters.last_trouble.Get(), HasSubstr("127.0.0.1"));
 }
 
 TEST(Endpoint, AServerThatNeverAnswersEndsTheRun) {

@@ -105,6 +105,7 @@ class Asker final : public CompletionSource {
   absl::Status FinalError(const Job& job, const Outcome& outcome, std::string_view said) const;
   void Deliver(Job job, Reply reply, const Outcome& outcome);
   void Retry(Job job, absl::Status why);
+  void CountRetry(std::string why);
   void WaitFor(Job job, milliseconds wait);
   void GiveUp(Job job, const absl::Status& why);
   void Split(Job job);
@@ -356,8 +357,8 @@ absl::Status Asker::HandleUnreachable(Job job, const Outcome& outcome) {
   server.down_until =
       now + Backoff(server.failed_connects, settings_.backoff_base / 4 + milliseconds(1),
                     std::min(kProbeAgainMost, settings_.backoff_cap), &random_);
-  ++flow_->counters->retries;
   const std::string why = Message(job, outcome.error);
+  CountRetry(why);
   ready_.push_front(std::move(job));
   const bool any_up = std::any_of(servers_.begin(), servers_.end(),
                                   [](const Server& s) { return s.failed_connects == 0; });
@@ -461,7 +462,7 @@ absl::Status Asker::HandleRefusal(Job job, const Outcome& outcome) {
                        std::chrono::duration<double>(now - *job.first_refused).count()));
     return absl::OkStatus();
   }
-  ++flow_->counters->retries;
+  CountRetry(Message(job, StatusText(outcome.status)));
   WaitFor(std::move(job), wait);
   return absl::OkStatus();
 }
@@ -522,10 +523,15 @@ absl::Status Asker::FinalError(const Job& job, const Outcome& outcome,
 void Asker::Retry(Job job, absl::Status why) {
   ++job.failures;
   if (job.failures > settings_.max_retries) return GiveUp(std::move(job), why);
-  ++flow_->counters->retries;
+  CountRetry(Message(job, std::string(why.message())));
   if (job.draws.size() > 1 && job.failures >= 2) return Split(std::move(job));
   const auto wait = Backoff(job.failures, settings_.backoff_base, settings_.backoff_cap, &random_);
   WaitFor(std::move(job), wait);
+}
+
+void Asker::CountRetry(std::string why) {
+  ++flow_->counters->retries;
+  flow_->counters->last_trouble.Set(std::move(why));
 }
 
 void Asker::WaitFor(Job job, milliseconds wait) {
