@@ -1,11 +1,10 @@
 """Trains the demo checkpoint: a Qwen2-architecture model that thinks, answers and errs, small enough to commit.
 
-usage: train.py --out DIR [--minutes 70 | --steps N] [--threads 2]
+usage: train.py --out DIR [--steps 1300 | --minutes N] [--threads 2]
 
 Writes DIR/early and DIR/final as Hugging Face directories (config.json, model.safetensors in bf16, tokenizer.json,
 tokenizer_config.json, generation_config.json) and DIR/log.txt. PyTorch on the CPU (Debian's python3-torch will do).
-With --minutes the learning rate follows the clock, so that the schedule ends on time on a busy machine; log.txt says how
-many steps that was, and --steps N follows the same schedule by step count.
+The learning rate follows the steps, or with --minutes the clock, so that the schedule ends on time on a busy machine.
 """
 import argparse
 import json
@@ -124,6 +123,34 @@ class Tokenizer:
                 "model": {"type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": "",
                           "end_of_word_suffix": "", "fuse_unk": False, "byte_fallback": False, "ignore_merges": False,
                           "vocab": self.vocabulary, "merges": [" ".join(pair) for pair in self.merges]}}
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose update is made orthogonal (Jordan 2024), scaled to AdamW's size (Liu et al. 2025): fewer tokens to the same loss."""
+
+    def __init__(self, parameters, lr, momentum=0.95, weight_decay=0.05):
+        super().__init__(parameters, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                state = self.state[parameter]
+                mean = state.setdefault("mean", torch.zeros_like(parameter))
+                mean.lerp_(parameter.grad, 1 - group["momentum"])
+                update = orthogonal(parameter.grad.lerp(mean, group["momentum"]))
+                parameter.mul_(1 - group["lr"] * group["weight_decay"])
+                parameter.add_(update, alpha=-0.2 * max(parameter.shape) ** 0.5 * group["lr"])
+
+
+def orthogonal(matrix, steps=5):
+    """The nearest matrix with all singular values near 1, by the quintic Newton-Schulz iteration."""
+    x = matrix.T if matrix.shape[0] > matrix.shape[1] else matrix
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        square = x @ x.T
+        x = 3.4445 * x + (-4.7750 * square + 2.0315 * square @ square) @ x
+    return x.T if matrix.shape[0] > matrix.shape[1] else x
 
 
 class Norm(torch.nn.Module):
@@ -340,9 +367,9 @@ def export(model, tokenizer, directory):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", required=True)
-    parser.add_argument("--minutes", type=float, default=70)
-    parser.add_argument("--steps", type=int, default=0)
-    parser.add_argument("--early", type=float, default=0.8, help="where on the schedule the early checkpoint is taken")
+    parser.add_argument("--steps", type=int, default=1300)
+    parser.add_argument("--minutes", type=float, default=0, help="end by the clock instead")
+    parser.add_argument("--early", type=float, default=0.6, help="where on the schedule the early checkpoint is taken")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rate", type=float, default=3e-3)
     args = parser.parse_args()
@@ -363,13 +390,14 @@ def main():
     tokenizer = Tokenizer(documents)
     model = Model()
     log(f"{sum(p.numel() for p in model.parameters())} parameters, {len(tokenizer.merges)} merges, {torch.__version__}")
-    decayed = [p for p in model.parameters() if p.dim() > 1]
-    others = [p for p in model.parameters() if p.dim() <= 1]
-    optimizer = torch.optim.AdamW([{"params": decayed, "weight_decay": 0.05}, {"params": others, "weight_decay": 0.0}],
-                                  lr=args.rate, betas=(0.9, 0.98))
+    matrices = [p for p in model.layers.parameters() if p.dim() > 1]
+    vectors = [p for p in model.parameters() if p.dim() <= 1]
+    optimizers = [Muon(matrices, args.rate),
+                  torch.optim.AdamW([{"params": [model.embedding.weight], "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0.0}],
+                                    lr=args.rate, betas=(0.9, 0.98))]
     begin, tokens, recent, early_done = time.monotonic(), 0, [], False
     for step, (ids, targets) in enumerate(batches(tokenizer, 11)):
-        done = step / args.steps if args.steps else (time.monotonic() - begin) / (60 * args.minutes)
+        done = (time.monotonic() - begin) / (60 * args.minutes) if args.minutes else step / args.steps
         if done >= 1:
             break
         if done >= args.early and not early_done:
@@ -378,16 +406,17 @@ def main():
             log(f"early checkpoint at step {step}, {tokens} tokens")
         decay = max(0.0, done - 0.1) / 0.9
         rate = args.rate * min(1.0, (step + 1) / 100) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * decay)))
-        for group in optimizer.param_groups:
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
             group["lr"] = rate
         with torch.autocast("cpu", dtype=torch.bfloat16):
             hidden = model(ids)
         kept = targets != -100
         loss = F.cross_entropy(model.logits(hidden[kept].float()), targets[kept])
-        optimizer.zero_grad(set_to_none=True)
+        model.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
+        for optimizer in optimizers:
+            optimizer.step()
         tokens += ids.numel()
         recent.append(loss.item())
         if step % 100 == 0:
