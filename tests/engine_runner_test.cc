@@ -2,6 +2,7 @@
 #include "inference/engine/runner.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -9,6 +10,8 @@
 
 #include "inference/engine/cpu.h"
 #include "inference/engine/cpu_kernels.h"
+#include "inference/engine/mapped_file.h"
+#include "inference/engine/matmul.h"
 #include "inference/engine/products_bf16.h"
 #include "inference/engine/reference.h"
 #include "inference/engine/scheduler.h"
@@ -172,12 +175,78 @@ TEST(Products, RowsOfOurOwnAreSumsOfExactProductsWhateverTheirNumber) {
       }
       for (size_t i = out; i < stride; ++i) ASSERT_EQ(y[row * stride + i], -7);  // not ours
     }
-    for (int fewer = 1; fewer <= rows; ++fewer) {
-      again = y;
-      for (int i = 0; i < fewer * out; ++i) again[i / out * stride + i % out] = 0;
-      products->multiply(panels.data(), out, in, x.data(), fewer, again.data(), stride);
-      ASSERT_EQ(std::memcmp(again.data(), y.data(), y.size() * sizeof(float)), 0);
+    const auto expect_rows_alone = [&](auto multiply) {
+      for (int fewer = 1; fewer <= rows; ++fewer) {
+        again = y;
+        for (int i = 0; i < fewer * out; ++i) again[i / out * stride + i % out] = 0;
+        multiply(fewer, again.data());
+        ASSERT_EQ(std::memcmp(again.data(), y.data(), y.size() * sizeof(float)), 0);
+      }
+    };
+    expect_rows_alone([&](int fewer, float* to) {
+      products->multiply(panels.data(), out, in, x.data(), fewer, to, stride);
+    });
+    // In place: another order of adding, and nothing more.
+    const std::vector<float> by_panels = y;
+    const auto in_place = [&](int some, float* to) {
+      products->multiply_in_place(bytes.data() + 1, out, in, x.data(), some, to, stride);
+    };
+    in_place(rows, y.data());
+    for (size_t i = 0; i < y.size(); ++i) {
+      ASSERT_NEAR(y[i], by_panels[i], 1e-6 * in) << in << " " << out << ": " << i;
     }
+    expect_rows_alone(in_place);
+  }
+}
+
+TEST(Products, AMatrixGivesTheSameBitsInItsFileAndInMemoryByItself) {
+  std::mt19937 random(6);
+  std::vector<uint16_t> numbers(576 * 700);
+  std::normal_distribution<float> normal;
+  for (uint16_t& half : numbers) half = std::bit_cast<uint32_t>(normal(random)) >> 16;
+  const testing_support::TemporaryDirectory directory;
+  testing_support::WriteWholeFile(
+      directory.Path() + "/weights",
+      std::string(reinterpret_cast<const char*>(numbers.data()), numbers.size() * 2));
+  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<MappedFile> file,
+                       MappedFile::Open(directory.Path() + "/weights"));
+  // Three parts, none of which ends where a chunk does.
+  std::vector<Tensor> parts(3);
+  size_t at = 0;
+  for (size_t i = 0; i < 3; ++i) {
+    const int rows = std::array{300, 30, 370}[i];
+    parts[i].dtype = Dtype::kBf16;
+    parts[i].shape = {rows, 576};
+    parts[i].bytes = file->bytes().substr(at * 2, size_t{576} * rows * 2);
+    at += size_t{576} * rows;
+  }
+  const auto matrix = PackedMatrix::Prepare({&parts[0], &parts[1], &parts[2]}, NumberFormat::kBf16);
+  if (!matrix->in_place()) GTEST_SKIP() << "this machine has no AVX-512 BF16";
+  ASSERT_GT(matrix->chunks(), 3);
+  MatmulThread thread;
+  const auto product = [&](int rows) {
+    std::vector<float> y(static_cast<size_t>(rows) * 700);
+    for (int chunk = 0; chunk < matrix->chunks(); ++chunk) {
+      thread.Multiply(*matrix, chunk, numbers.data(), rows, y.data());
+    }
+    return y;
+  };
+  const std::vector<float> expected = product(20);
+  for (int moved = 0; moved < matrix->chunks(); ++moved) {
+    for (const int rows : {1, 3, 20}) {
+      const std::vector<float> found = product(rows);
+      ASSERT_EQ(std::memcmp(found.data(), expected.data(), found.size() * sizeof(float)), 0)
+          << moved << " chunks moved, " << rows << " rows";
+    }
+    matrix->MoveChunk(moved);
+  }
+  for (size_t i = 0; i < 700; ++i) {
+    double sum = 0;
+    for (size_t k = 0; k < 576; ++k) {
+      sum += double{std::bit_cast<float>(uint32_t{numbers[k]} << 16)} *
+             std::bit_cast<float>(uint32_t{numbers[i * 576 + k]} << 16);
+    }
+    EXPECT_NEAR(expected[i], sum, 1e-3) << i;
   }
 }
 

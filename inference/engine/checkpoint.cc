@@ -22,6 +22,8 @@ namespace {
 constexpr size_t kMaxConfigBytes = 16 << 20;
 constexpr size_t kMaxIndexBytes = 64 << 20;
 constexpr size_t kChunkBytes = 16 << 20;
+constexpr size_t kChunksAhead = 4;          // asked for before their turn
+constexpr size_t kCachedBytes = 256 << 10;  // checked and hashed from a core's cache
 
 std::string Shape(const std::vector<int64_t>& shape) {
   std::string out = "[";
@@ -256,9 +258,15 @@ void ReadChunks(const std::vector<Tensor>& tensors, int threads, std::vector<Chu
   const auto work = [&] {
     for (size_t i = next++; i < chunks->size(); i = next++) {
       Chunk& chunk = (*chunks)[i];
+      if (i + kChunksAhead < chunks->size()) AnnouncePages((*chunks)[i + kChunksAhead].bytes);
       FetchPages(chunk.bytes);
-      chunk.finite = !HasNonFinite(chunk.bytes, tensors[chunk.tensor].dtype);
-      chunk.digest = Sha256Hex(chunk.bytes);
+      Sha256 hash;
+      for (size_t at = 0; at < chunk.bytes.size(); at += kCachedBytes) {
+        const std::string_view part = chunk.bytes.substr(at, kCachedBytes);
+        chunk.finite &= !HasNonFinite(part, tensors[chunk.tensor].dtype);
+        hash.Update(part);
+      }
+      chunk.digest = hash.HexDigest();
     }
   };
   std::vector<std::jthread> others;
@@ -319,6 +327,7 @@ absl::StatusOr<std::shared_ptr<const Checkpoint>> Checkpoint::Open(
   std::erase_if(weights.tensors, [&](const Tensor& tensor) {
     return IsDerived(tensor.name) || (config.tied_embeddings && tensor.name == "lm_head.weight");
   });
+  for (const auto& file : weights.files) file->EndSequentialReading();
   checkpoint->files_ = std::move(weights.files);
   checkpoint->tensors_ = std::move(weights.tensors);
   return std::shared_ptr<const Checkpoint>(std::move(checkpoint));

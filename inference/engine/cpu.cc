@@ -3,6 +3,8 @@
 #include "inference/engine/cpu.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -74,6 +76,7 @@ class CpuRunner final : public Runner {
   absl::Status Decode(std::span<const TokenRow> rows, std::span<RowOutput> outputs) override {
     return Step(rows, outputs, /*prefill=*/false);
   }
+  void Settle() override;
   void CopyPage(int from, int to) override { std::memcpy(Page(to), Page(from), page_bytes_); }
   PageBytes SavePage(int page) override {
     PageBytes bytes = MakePageBytes(page_bytes_);
@@ -147,6 +150,8 @@ class CpuRunner final : public Runner {
   Team team_;
   std::vector<std::unique_ptr<Worker>> workers_;  // one for each member of the team
   Scratch shared_;                                // for steps that the team shares
+  // Takes the weights that lie in the checkpoint's file to large pages, while the model runs.
+  std::jthread mover_;
 };
 
 CpuRunner::CpuRunner(std::shared_ptr<const Checkpoint> checkpoint, const RunnerShape& shape,
@@ -197,9 +202,11 @@ std::string CpuRunner::description() const {
 void CpuRunner::Load(const ModelTensors& tensors) {
   std::vector<std::pair<PackedMatrix*, int>> pieces;  // and the chunk
   const auto pack = [&](const std::vector<const Tensor*>& parts) {
-    // Opening has read every weight; from here on, a matrix is in memory once.
-    for (const Tensor* part : parts) ForgetPages(part->bytes);
     std::unique_ptr<PackedMatrix> matrix = PackedMatrix::Prepare(parts, format_);
+    // Opening has read every weight; from here on, a matrix is in memory once.
+    for (const Tensor* part : parts) {
+      if (!matrix->in_place()) ForgetPages(part->bytes);
+    }
     for (int chunk = 0; chunk < matrix->chunks(); ++chunk) {
       pieces.emplace_back(matrix.get(), chunk);
     }
@@ -233,6 +240,19 @@ void CpuRunner::Load(const ModelTensors& tensors) {
   head_ = pack({tensors.head});
   team_.ForEach(static_cast<int>(pieces.size()),
                 [&](int, int i) { pieces[i].first->FillChunk(pieces[i].second); });
+  std::erase_if(pieces, [](const auto& piece) { return !piece.first->in_place(); });
+  if (pieces.empty()) return;
+  mover_ = std::jthread([pieces](const std::stop_token& stop) {
+    setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), 10);  // the model's steps come first
+    for (const auto& [matrix, chunk] : pieces) {
+      if (stop.stop_requested()) return;
+      matrix->MoveChunk(chunk);
+    }
+  });
+}
+
+void CpuRunner::Settle() {
+  if (mover_.joinable()) mover_.join();
 }
 
 void CpuRunner::CheckIndependence() {

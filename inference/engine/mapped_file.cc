@@ -51,6 +51,10 @@ absl::StatusOr<std::unique_ptr<MappedFile>> MappedFile::Open(const std::string& 
 
 MappedFile::~MappedFile() { munmap(const_cast<char*>(bytes_.data()), bytes_.size()); }
 
+void MappedFile::EndSequentialReading() const {
+  madvise(const_cast<char*>(bytes_.data()), bytes_.size(), MADV_NORMAL);
+}
+
 absl::StatusOr<std::string> ReadTextFile(const std::string& path, size_t max_bytes) {
   struct stat status = {};
   if (stat(path.c_str(), &status) != 0) return FileError(path, errno);

@@ -18,6 +18,9 @@ class MappedFile {
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
 
+  // It has been read from one end to the other and is now wanted anywhere, again and again.
+  void EndSequentialReading() const;
+
   std::string_view bytes() const { return bytes_; }
   const std::string& path() const { return path_; }
 

@@ -43,6 +43,9 @@ const dnnl::engine& CpuEngine() {
 // a call's own cost (about a microsecond by the library) does not count.
 constexpr int kChunkBytes = 128 << 10;
 constexpr int kColumnBlock = 64;
+// Rows at least this long are multiplied as they lie in the file: adding up vectors at the end
+// costs little then, and copying a large model would cost more than reading its file.
+constexpr int kLongRow = 512;
 
 constexpr std::array<int, 12> kSmallRows = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64};
 
@@ -165,7 +168,14 @@ std::unique_ptr<PackedMatrix> PackedMatrix::Prepare(std::vector<const Tensor*> p
   matrix->chunks_ = (matrix->out_ + matrix->columns_ - 1) / matrix->columns_;
   const int last = matrix->Columns(matrix->chunks_ - 1);
   size_t last_bytes = 0;
-  if (matrix->own_ != nullptr) {
+  matrix->in_place_ = matrix->own_ != nullptr && matrix->in_ >= kLongRow;
+  for (const Tensor* part : matrix->parts_) matrix->in_place_ &= part->dtype == Dtype::kBf16;
+  if (matrix->in_place_) {
+    const size_t row_bytes = static_cast<size_t>(matrix->in_) * sizeof(uint16_t);
+    matrix->chunk_bytes_ = row_bytes * matrix->columns_;
+    last_bytes = row_bytes * last;
+    matrix->moved_ = std::vector<std::atomic<const char*>>(matrix->chunks_);
+  } else if (matrix->own_ != nullptr) {
     const auto bytes = [&](int columns) {
       return static_cast<size_t>((columns + kPanelColumns - 1) / kPanelColumns) * kPanelColumns *
              matrix->in_ * sizeof(uint16_t);
@@ -179,12 +189,16 @@ std::unique_ptr<PackedMatrix> PackedMatrix::Prepare(std::vector<const Tensor*> p
     last_bytes = matrix->last_shape_->packed.get_size();
   }
   matrix->bytes_ = matrix->chunk_bytes_ * (matrix->chunks_ - 1) + last_bytes;
-  void* memory =
-      mmap(nullptr, matrix->bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  CHECK(memory != MAP_FAILED);  // PlanMemory has seen to it that there is room
-  madvise(memory, matrix->bytes_, MADV_HUGEPAGE);
-  matrix->packed_ = static_cast<char*>(memory);
+  if (matrix->in_place_) return matrix;
+  matrix->TakeMemory();
   return matrix;
+}
+
+void PackedMatrix::TakeMemory() {
+  void* memory = mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  CHECK(memory != MAP_FAILED);  // PlanMemory has seen to it that there is room
+  madvise(memory, bytes_, MADV_HUGEPAGE);
+  packed_ = static_cast<char*>(memory);
 }
 
 PackedMatrix::~PackedMatrix() {
@@ -206,14 +220,23 @@ void PackedMatrix::ForEachPart(int begin, int count, const Run& run) const {
   }
 }
 
-void PackedMatrix::FillChunk(int chunk) {
-  const int begin = chunk * columns_, count = Columns(chunk);
-  const auto bytes_of = [&](const Tensor& part, int row, int rows) {
-    const size_t row_bytes = static_cast<size_t>(in_) * DtypeBytes(part.dtype);
-    return part.bytes.substr(row_bytes * row, row_bytes * rows);
-  };
+std::string_view PackedMatrix::RowsOf(const Tensor& part, int row, int rows) const {
+  const size_t row_bytes = static_cast<size_t>(in_) * DtypeBytes(part.dtype);
+  return part.bytes.substr(row_bytes * row, row_bytes * rows);
+}
+
+// What has been copied need not stay mapped: a matrix is in memory once.
+void PackedMatrix::ForgetRows(int begin, int count) const {
   ForEachPart(begin, count, [&](const Tensor& part, int row, int rows, int) {
-    FetchPages(bytes_of(part, row, rows));
+    ForgetPages(RowsOf(part, row, rows));
+  });
+}
+
+void PackedMatrix::FillChunk(int chunk) {
+  if (in_place_) return;
+  const int begin = chunk * columns_, count = Columns(chunk);
+  ForEachPart(begin, count, [&](const Tensor& part, int row, int rows, int) {
+    FetchPages(RowsOf(part, row, rows));
   });
   char* to = packed_ + chunk_bytes_ * chunk;
   if (own_ != nullptr) {
@@ -221,10 +244,20 @@ void PackedMatrix::FillChunk(int chunk) {
   } else {
     FillByLibrary(begin, count, chunk + 1 < chunks_ ? *shape_ : *last_shape_, to);
   }
-  // What has been packed need not stay mapped: a matrix is in memory once.
-  ForEachPart(begin, count, [&](const Tensor& part, int row, int rows, int) {
-    ForgetPages(bytes_of(part, row, rows));
+  ForgetRows(begin, count);
+}
+
+void PackedMatrix::MoveChunk(int chunk) {
+  CHECK(in_place_);
+  if (packed_ == nullptr) TakeMemory();
+  char* to = packed_ + chunk_bytes_ * chunk;
+  const int begin = chunk * columns_, count = Columns(chunk);
+  ForEachPart(begin, count, [&](const Tensor& part, int row, int rows, int at) {
+    const std::string_view bytes = RowsOf(part, row, rows);
+    std::memcpy(to + static_cast<size_t>(at) * in_ * sizeof(uint16_t), bytes.data(), bytes.size());
   });
+  moved_[chunk].store(to, std::memory_order_release);
+  ForgetRows(begin, count);
 }
 
 // Numbers that are not bf16 in the file are rounded to the nearest, ties to even.
@@ -321,6 +354,10 @@ MatmulThread::~MatmulThread() = default;
 
 void MatmulThread::Multiply(const PackedMatrix& matrix, int chunk, const void* x, int rows,
                             float* y) {
+  if (matrix.in_place_) {
+    matrix.MultiplyInPlace(chunk, static_cast<const uint16_t*>(x), rows, y);
+    return;
+  }
   if (matrix.own_ != nullptr) {
     const auto* panels =
         reinterpret_cast<const uint16_t*>(matrix.packed_ + matrix.chunk_bytes_ * chunk);
@@ -344,6 +381,20 @@ void MatmulThread::Multiply(const PackedMatrix& matrix, int chunk, const void* x
   const dnnl_status_t status =
       dnnl_primitive_execute(call.product->primitive.get(), state_->stream.get(), 4, arguments);
   CHECK(status == dnnl_success);
+}
+
+void PackedMatrix::MultiplyInPlace(int chunk, const uint16_t* x, int rows, float* y) const {
+  const int begin = chunk * columns_, count = Columns(chunk);
+  const auto stride = static_cast<size_t>(out_);
+  const char* moved = moved_[chunk].load(std::memory_order_acquire);
+  if (moved != nullptr) {
+    own_->multiply_in_place(moved, count, in_, x, rows, y + begin, stride);
+    return;
+  }
+  ForEachPart(begin, count, [&](const Tensor& part, int row, int part_rows, int at) {
+    own_->multiply_in_place(RowsOf(part, row, part_rows).data(), part_rows, in_, x, rows,
+                            y + begin + at, stride);
+  });
 }
 
 bool RowsAreIndependent(const PackedMatrix& matrix, int most) {

@@ -8,11 +8,13 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "inference/engine/checkpoint.h"
@@ -29,15 +31,21 @@ std::string MatmulDescription(NumberFormat format);
 // Number of rows that a product of `rows` is computed with: buffers must have that many.
 int PaddedRows(int rows);
 
-// Matrices [out, in] of one `in`, one below the other, in the layout that is multiplied fastest and
-// cut into chunks of columns. Immutable once packed; threads may share it.
+// Matrices [out, in] of one `in`, one below the other, and cut into chunks of columns: copied into
+// a layout of their own, or multiplied as they lie in the checkpoint's file (bf16 of a long `in`,
+// by our own products), which hangs on the matrix and the machine alone. Threads may share it once
+// its chunks are filled.
 class PackedMatrix {
  public:
-  // Memory for all chunks, still empty; then FillChunk for each, on any thread. `parts` are needed
-  // until then, and are of one dtype.
+  // Memory for all chunks, still empty; then FillChunk for each, on any thread. `parts` outlive the
+  // matrix; their bytes are a file's, mapped: pages that have been copied are given back.
   static std::unique_ptr<PackedMatrix> Prepare(std::vector<const Tensor*> parts,
                                                NumberFormat format);
   void FillChunk(int chunk);
+  // A chunk that lies in the file is copied into large pages of memory, which are read faster. Not
+  // a bit of a product changes, so other threads may multiply meanwhile; one thread moves.
+  bool in_place() const { return in_place_; }
+  void MoveChunk(int chunk);
   ~PackedMatrix();
 
   int in() const { return in_; }
@@ -53,6 +61,10 @@ class PackedMatrix {
   struct Shape;
   PackedMatrix() = default;
   int Columns(int chunk) const;
+  void TakeMemory();
+  std::string_view RowsOf(const Tensor& part, int row, int rows) const;
+  void ForgetRows(int begin, int count) const;
+  void MultiplyInPlace(int chunk, const uint16_t* x, int rows, float* y) const;
   // run(rows of a part, as bytes; the first one's number in the chunk): each part of the rows
   // begin .. begin + count of all parts.
   template <typename Run>
@@ -70,6 +82,9 @@ class PackedMatrix {
   size_t chunk_bytes_ = 0;  // of full chunks, as packed
   char* packed_ = nullptr;
   size_t bytes_ = 0;
+  bool in_place_ = false;
+  // In place: where each chunk's rows have been moved to, null: not yet.
+  std::vector<std::atomic<const char*>> moved_;
 };
 
 // What one thread needs to multiply. Make and use it on that thread.

@@ -171,6 +171,7 @@ absl::Status DescribeSpeed(const Engine& engine, Findings* findings) {
   findings->Add("runner", engine.runner->description());
   DescribeGpu(engine, findings);
   const int batch = engine.runner->shape().decode_rows;
+  engine.runner->Settle();
   ASSIGN_OR_RETURN(const double alone, MeasureSpeed(engine.runner.get(), 1));
   ASSIGN_OR_RETURN(const double full, MeasureSpeed(engine.runner.get(), batch));
   findings->Add("speed", absl::StrFormat("predicted from a third of a second each, short context: "

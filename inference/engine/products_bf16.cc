@@ -17,6 +17,8 @@ constexpr int kAheadBytes = 4096;  // how far before its use memory is asked for
 
 inline __m512bh AsPairs(__m512i words) { return reinterpret_cast<__m512bh>(words); }
 
+// --- panels ---
+
 // `Rows` rows of one panel. `First`: the panel may not yet be in a cache.
 template <int Rows, bool First>
 inline void Block(const uint16_t* panel, int pairs, const uint16_t* x, int in, int columns,
@@ -84,6 +86,109 @@ void Multiply(const uint16_t* panels, int columns, int in, const uint16_t* x, in
   }
 }
 
+// --- rows as they lie ---
+
+// The sums of four vectors' lanes, each in the same order.
+inline __m128 AddUp(__m512 a, __m512 b, __m512 c, __m512 d) {
+  const __m512 ab = _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+  const __m512 cd = _mm512_add_ps(_mm512_unpacklo_ps(c, d), _mm512_unpackhi_ps(c, d));
+  const __m512d ab2 = _mm512_castps_pd(ab), cd2 = _mm512_castps_pd(cd);
+  const __m512 all = _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(ab2, cd2)),
+                                   _mm512_castpd_ps(_mm512_unpackhi_pd(ab2, cd2)));
+  const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(all), _mm512_extractf32x8_ps(all, 1));
+  return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+}
+
+// `Rows` rows times `Columns` columns, 4 or 1. `First`: the weights may not yet be in a cache.
+template <int Rows, int Columns, bool First>
+inline void InPlaceBlock(const char* weights, int in, const uint16_t* x, float* y, size_t stride) {
+  const size_t row_bytes = static_cast<size_t>(in) * 2;
+  // One column streams; four are asked for a whole block ahead.
+  const size_t ahead = Columns == 1 ? kAheadBytes : Columns * row_bytes;
+  __m512 sums[Rows][Columns];
+  for (int r = 0; r < Rows; ++r) {
+    for (int c = 0; c < Columns; ++c) sums[r][c] = _mm512_setzero_ps();
+  }
+  // One step: 32 numbers, or those that `mask` lets through. Always unrolled, so that the sums stay
+  // in registers.
+  const auto step = [&](int k, auto load) __attribute__((always_inline)) {
+    __m512i w[Columns];
+#pragma GCC unroll 8
+    for (int c = 0; c < Columns; ++c) {
+      const char* from = weights + c * row_bytes + static_cast<size_t>(k) * 2;
+      w[c] = load(from);
+      if (First) _mm_prefetch(from + ahead, Columns == 1 ? _MM_HINT_T0 : _MM_HINT_T1);
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < Rows; ++r) {
+      const __m512i v = load(x + static_cast<size_t>(r) * in + k);
+#pragma GCC unroll 8
+      for (int c = 0; c < Columns; ++c) {
+        sums[r][c] = _mm512_dpbf16_ps(sums[r][c], AsPairs(w[c]), AsPairs(v));
+      }
+    }
+  };
+  int k = 0;
+  for (; k + 32 <= in; k += 32) step(k, [](const void* from) { return _mm512_loadu_si512(from); });
+  const __mmask32 mask = (1U << (in - k)) - 1;
+  if (k < in) {
+    step(k, [mask](const void* from) { return _mm512_maskz_loadu_epi16(mask, from); });
+  }
+  for (int r = 0; r < Rows; ++r) {
+    if (Columns == 4) {
+      _mm_storeu_ps(y + r * stride, AddUp(sums[r][0], sums[r][1 % Columns], sums[r][2 % Columns],
+                                          sums[r][3 % Columns]));
+    } else {
+      y[r * stride] = _mm_cvtss_f32(AddUp(sums[r][0], sums[r][0], sums[r][0], sums[r][0]));
+    }
+  }
+}
+
+template <int Columns, bool First>
+inline void InPlaceRows(int rows, const char* weights, int in, const uint16_t* x, float* y,
+                        size_t stride) {
+  switch (rows) {
+    case 1:
+      return InPlaceBlock<1, Columns, First>(weights, in, x, y, stride);
+    case 2:
+      return InPlaceBlock<2, Columns, First>(weights, in, x, y, stride);
+    case 3:
+      return InPlaceBlock<3, Columns, First>(weights, in, x, y, stride);
+    case 4:
+      return InPlaceBlock<4, Columns, First>(weights, in, x, y, stride);
+    case 5:
+      return InPlaceBlock<5, Columns, First>(weights, in, x, y, stride);
+    default:
+      return InPlaceBlock<kRows, Columns, First>(weights, in, x, y, stride);
+  }
+}
+
+template <int Columns>
+inline void InPlaceColumns(const char* weights, int in, const uint16_t* x, int rows, float* y,
+                           size_t stride) {
+  const int now = rows < kRows ? rows : kRows;
+  InPlaceRows<Columns, true>(now, weights, in, x, y, stride);
+  for (int row = now; row < rows; row += kRows) {
+    InPlaceRows<Columns, false>(rows - row < kRows ? rows - row : kRows, weights, in,
+                                x + static_cast<size_t>(row) * in, y + row * stride, stride);
+  }
+}
+
+void MultiplyInPlace(const char* weights, int columns, int in, const uint16_t* x, int rows,
+                     float* y, size_t stride) {
+  const size_t row_bytes = static_cast<size_t>(in) * 2;
+  int column = 0;
+  // One row waits for memory: one stream of it is read faster than four.
+  for (; rows > 1 && column + 4 <= columns; column += 4) {
+    InPlaceColumns<4>(weights + column * row_bytes, in, x, rows, y + column, stride);
+  }
+  for (; column < columns; ++column) {
+    InPlaceColumns<1>(weights + column * row_bytes, in, x, rows, y + column, stride);
+  }
+}
+
+// --- panels are made ---
+
 // words[i] becomes the i-th words of all sixteen.
 inline void Transpose(__m512i words[16]) {
   __m512i t[16];
@@ -132,7 +237,7 @@ void Pack(const char* const* rows, int columns, int in, uint16_t* panel) {
   }
 }
 
-constexpr Bf16Products kProducts = {Pack, Multiply};
+constexpr Bf16Products kProducts = {Pack, Multiply, MultiplyInPlace};
 
 }  // namespace
 

@@ -95,6 +95,9 @@ class Runner {
   virtual absl::Status BeginDecode(std::span<const TokenRow> rows);
   virtual absl::Status FinishDecode(std::span<RowOutput> outputs);
 
+  // Waits until nothing goes on in the background any more: what is measured next lasts.
+  virtual void Settle() {}
+
   virtual void CopyPage(int from, int to) = 0;
   // What LoadPage brings back is what SavePage took. The bytes may arrive after SavePage returns:
   // they are for LoadPage alone, and may be dropped as soon as it returns. They do not outlive the

@@ -99,18 +99,28 @@ std::vector<float> AllFloats(const Tensor* tensor) {
   return values;
 }
 
-void FetchPages(std::string_view bytes) {
-#ifdef MADV_POPULATE_READ
+namespace {
+
+void AdviseAround(std::string_view bytes, int advice) {
   constexpr uintptr_t kPage = 4096;
   const auto begin = reinterpret_cast<uintptr_t>(bytes.data());
   const uintptr_t first = begin / kPage * kPage;
   const uintptr_t end = (begin + bytes.size() + kPage - 1) / kPage * kPage;
+  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, advice);
+}
+
+}  // namespace
+
+void FetchPages(std::string_view bytes) {
+#ifdef MADV_POPULATE_READ
   // A kernel before 5.14 does not know it: then pages come one by one.
-  if (first < end) madvise(reinterpret_cast<void*>(first), end - first, MADV_POPULATE_READ);
+  AdviseAround(bytes, MADV_POPULATE_READ);
 #else
   (void)bytes;
 #endif
 }
+
+void AnnouncePages(std::string_view bytes) { AdviseAround(bytes, MADV_WILLNEED); }
 
 void ForgetPages(std::string_view bytes) {
   constexpr uintptr_t kPage = 4096;

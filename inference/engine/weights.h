@@ -35,6 +35,9 @@ std::vector<float> AllFloats(const Tensor* tensor);
 // they are touched. A hint, too.
 void FetchPages(std::string_view bytes);
 
+// Asks for the mapped pages of `bytes` without waiting for them.
+void AnnouncePages(std::string_view bytes);
+
 // Tells the system that the mapped pages wholly within a tensor's `bytes` need not stay in memory:
 // they come back from the file when they are read again. A hint; the values do not change.
 void ForgetPages(std::string_view bytes);
