@@ -22,6 +22,7 @@ namespace {
 
 constexpr int kMaxBeginnings = 4;
 constexpr int64_t kRoomToSpare = 16 << 20;
+constexpr size_t kWriteBytes = 128 << 10;  // libcurl hands out 16 KiB; a kill costs as much
 
 // What `path`.json says.
 struct PartNote {
@@ -137,6 +138,7 @@ class Downloader {
     const absl::StatusOr<http::Outcome> outcome = transfer_.Get(
         url_, [this] { return NextHop(); }, [this] { return Gained(); },
         [this](const http::Outcome& hop) { SeeHop(hop); });
+    if (failed_.ok()) failed_ = Flush();
     // Our own failure (a full disk) explains why the reply was let go.
     RETURN_IF_ERROR(failed_);
     if (mixed_) {  // nothing of it was kept: the next request asks for the whole
@@ -212,6 +214,7 @@ class Downloader {
   absl::Status BeginAnew(int64_t length, std::string etag) {
     hash_.reset();  // before its bytes go
     size_ = 0;
+    pending_.clear();
     RETURN_IF_ERROR(writer_.Truncate(0));
     hash_ = std::make_unique<FollowingHash>(path_);
     note_.etag = std::move(etag);
@@ -232,12 +235,19 @@ class Downloader {
 
   bool TakeBytes(std::string_view bytes) {
     if (mixed_) return false;
-    if (failed_.ok()) failed_ = writer_.Write(bytes);
-    if (!failed_.ok()) return false;
+    pending_ += bytes;
     size_ += static_cast<int64_t>(bytes.size());
-    hash_->Advance(size_);
+    if (pending_.size() >= kWriteBytes && failed_.ok()) failed_ = Flush();
+    if (!failed_.ok()) return false;
     transfer_.watcher().progress(what_, size_, note_.total, Unit::kBytes);
     return true;
+  }
+
+  absl::Status Flush() {
+    RETURN_IF_ERROR(writer_.Write(pending_));
+    pending_.clear();
+    hash_->Advance(writer_.size());
+    return absl::OkStatus();
   }
 
   absl::Status Finish() {
@@ -263,7 +273,8 @@ class Downloader {
   PartNote note_;
   FileWriter writer_;
   std::unique_ptr<FollowingHash> hash_;
-  int64_t size_ = 0;         // written
+  std::string pending_;      // came, and is not written yet
+  int64_t size_ = 0;         // came; with what is pending
   int64_t size_before_ = 0;  // when the last try began
   int beginnings_ = 0;
   bool mixed_ = false;  // a reply that does not belong to what is here

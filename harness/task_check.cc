@@ -74,6 +74,12 @@ constexpr std::array<Damage, 9> kDamage = {
      {"\x1B", "an escape character"},
      {std::string_view("\0", 1), "a NUL character"}}};
 
+// The prompt's templates as they are written.
+std::string PromptText(const Task& task) {
+  const Json* prompt = task.definition.Find("prompt");
+  return prompt == nullptr ? "" : prompt->Dump();
+}
+
 class Checker {
  public:
   Checker(const Task& task, TaskGrading grading) : task_(task), grading_(std::move(grading)) {}
@@ -86,6 +92,7 @@ class Checker {
   absl::Status Add(const AskedProblem& asked, const AskedProblem& plain) {
     ++check_.problems;
     LookAtPrompt(asked, plain);
+    LookAtKinds(asked);
     RETURN_IF_ERROR(TryReference(asked));
     RETURN_IF_ERROR(TryAnother(asked));
     RETURN_IF_ERROR(TryEcho(asked));
@@ -124,6 +131,21 @@ class Checker {
         Contains(plain.prompt.messages.back().text, asked.problem.reference)) {
       Note(asked, false,
            "the reference stands in the prompt: " + Shorten(asked.problem.reference, 60));
+    }
+  }
+
+  // A list where the rows before have text would be sent as "['x']": told where the prompt shows
+  // it.
+  void LookAtKinds(const AskedProblem& asked) {
+    for (const auto& [name, value] : asked.problem.row.AsMembers()) {
+      if (value.is_null() || !Contains(prompt_text_, name)) continue;
+      const bool holds_others = value.is_array() || value.is_object();
+      const auto [first, fresh] =
+          first_kinds_.emplace(name, FieldKind{asked.line, holds_others, KindName(value)});
+      if (fresh || first->second.holds_others == holds_others) continue;
+      Note(asked, true,
+           absl::StrFormat("field '%s': found %s, the row at line %d has %s", name, KindName(value),
+                           first->second.line, first->second.name));
     }
   }
 
@@ -271,8 +293,16 @@ class Checker {
     }
   }
 
+  struct FieldKind {
+    int64_t line = 0;
+    bool holds_others = false;
+    std::string_view name;
+  };
+
   const Task& task_;
   TaskGrading grading_;
+  const std::string prompt_text_ = PromptText(task_);
+  std::map<std::string, FieldKind> first_kinds_;  // by field
   TaskCheck check_;
   // By a hash of the prompt: the line and reference of its first asking.
   absl::flat_hash_map<uint64_t, std::pair<int64_t, std::string>> first_asked_;

@@ -590,6 +590,9 @@ TEST(TaskCheckTest, DamageIsTold) {
        "look 1 the prompt, given back as the reply, is graded correct"},
       {row("a", "q", ""), "bad 0 "},
       {row("a", "q", "1") + "x\n" + row("b", "r", "1"), "t.jsonl:2: JSON"},
+      {row("a", "q", "1") +
+           "{\"id\":\"b\",\"question\":[\"q\"],\"answer\":\"2\",\"subject\":\"s\"}\n",
+       "bad 2 field 'question': found array, the row at line 1 has string"},
       {row("a", "q", "1}} \\\\fbox{2}"),
        "bad 1 the reference '1}} \\fbox{2}', given as the answer, is graded"},
   };
