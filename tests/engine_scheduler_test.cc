@@ -288,6 +288,64 @@ TEST(Scheduler, SamplesOfOnePromptShareItsPrefill) {
   EXPECT_EQ(counts.pages_copied, 63);
 }
 
+// Prompts of a few-shot task: the same 43 tokens, then their own.
+std::vector<GroupRequest> FewShotGroups() {
+  std::vector<GroupRequest> groups;
+  for (int i = 0; i < 10; ++i) {
+    GroupRequest group = MakeGroup(static_cast<uint64_t>(i), 43, Indices(1 + i % 3), 20);
+    for (int at = 0; at < 43; ++at) group.prompt[at] = at * at % 31;
+    for (int at = 0; at < 1 + i % 5 * 4; ++at) group.prompt.push_back((i * 5 + at) % kVocabulary);
+    groups.push_back(std::move(group));
+  }
+  groups[9].prompt[20] = 39;  // this one turns off in the third page
+  return groups;
+}
+
+TEST(Scheduler, ACommonBeginningIsComputedOnceInWholePages) {
+  const std::vector<GroupRequest> groups = FewShotGroups();
+  PrefixRunner runner(Shape(6, 200));
+  SchedulerCounts counts;
+  const Drawn drawn = RunAll(&runner, groups, &counts);
+  int64_t tokens = 0;
+  for (const GroupRequest& group : groups) {
+    tokens += static_cast<int64_t>(group.prompt.size()) - 1;
+    for (const int sample : group.samples) {
+      EXPECT_EQ(drawn.at({group.tag, sample}), DrawAlone(group, sample))
+          << group.tag << " " << sample;
+    }
+  }
+  // Five pages of eight for eight prompts, two for the one that turns off.
+  EXPECT_GE(counts.shared_tokens, 8 * 40 + 16);
+  EXPECT_EQ(counts.prefill_tokens, tokens - counts.shared_tokens);
+}
+
+TEST(Scheduler, SharingABeginningChangesNoTokenWhateverTheOrderAndThePool) {
+  std::vector<GroupRequest> groups = FewShotGroups();
+  for (GroupRequest& group : ManyGroups()) {
+    group.tag += 100;
+    groups.push_back(std::move(group));
+  }
+  Drawn expected;
+  for (const GroupRequest& group : groups) {
+    for (const int sample : group.samples) {
+      expected[{group.tag, sample}] = DrawAlone(group, sample);
+    }
+  }
+  std::mt19937 random(8);
+  int64_t shared = 0, swapped = 0;
+  for (int round = 0; round < 30; ++round) {
+    std::shuffle(groups.begin(), groups.end(), random);
+    const int rows = 1 + static_cast<int>(random() % 20);
+    PrefixRunner runner(Shape(rows, 15 + static_cast<int>(random() % 30)), 1 + round % 3);
+    SchedulerCounts counts;
+    EXPECT_EQ(RunAll(&runner, groups, &counts), expected) << "round " << round;
+    shared += counts.shared_tokens;
+    swapped += counts.swaps_out;
+  }
+  EXPECT_GT(shared, 0);
+  EXPECT_GT(swapped, 0);
+}
+
 TEST(Scheduler, APromptThatEndsOnAPageCopiesNothing) {
   GroupRequest group = MakeGroup(1, 17, Indices(5), 3);
   group.stop_ids = {};

@@ -26,9 +26,11 @@ void PagePool::Share(int page) {
   ++references_[page];
 }
 
-void PagePool::Release(int page) {
+bool PagePool::Release(int page) {
   CHECK(references_[page] > 0);
-  if (--references_[page] == 0) free_.push_back(page);
+  if (--references_[page] > 0) return false;
+  free_.push_back(page);
+  return true;
 }
 
 int PagePool::references(int page) const { return references_[page]; }

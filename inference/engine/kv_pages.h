@@ -19,7 +19,7 @@ class PagePool {
   // it is never changes a number.
   std::optional<int> Take();
   void Share(int page);    // one reference more
-  void Release(int page);  // one fewer; at none the page is free
+  bool Release(int page);  // one fewer; true: there is none left, and the page is free
   int references(int page) const;
 
   int total() const { return static_cast<int>(references_.size()); }

@@ -22,7 +22,8 @@ Scheduler::Scheduler(Runner* runner, std::function<void(FinishedSample)> on_fini
     : runner_(runner),
       shape_(runner->shape()),
       on_finished_(std::move(on_finished)),
-      pool_(shape_.pages) {}
+      pool_(shape_.pages),
+      prefixes_(shape_.page_tokens) {}
 
 Scheduler::~Scheduler() {
   for (const BegunStep& step : begun_) {
@@ -68,9 +69,13 @@ bool Scheduler::TakePage(Holder* holder) {
   return true;
 }
 
+void Scheduler::Release(int page) {
+  if (pool_.Release(page)) prefixes_.Forget(page);
+}
+
 void Scheduler::Drop(Holder* holder) {
   for (const int page : holder->pages) {
-    if (page >= 0) pool_.Release(page);
+    if (page >= 0) Release(page);
   }
   holder->pages.clear();
   holder->swapped.clear();
@@ -82,7 +87,7 @@ void Scheduler::SwapOut(Holder* holder, bool shared_too) {
     const int page = holder->pages[i];
     if (page < 0 || (!shared_too && pool_.references(page) > 1)) continue;
     holder->swapped[i] = runner_->SavePage(page);
-    pool_.Release(page);
+    Release(page);
     holder->pages[i] = -1;
   }
 }
@@ -126,7 +131,7 @@ bool Scheduler::MakeWritable(Running* sample) {
   const std::optional<int> own = pool_.Take();
   if (!own) return false;
   runner_->CopyPage(shared, *own);
-  pool_.Release(shared);
+  Release(shared);
   sample->pages[index] = *own;
   ++counts_.pages_copied;
   return true;
@@ -157,6 +162,31 @@ bool Scheduler::Prepare(Running* sample) {
 
 // --- who runs ---
 
+// The prompt's last token is each sample's to decode.
+std::span<const int> Scheduler::ToPrefill(const Group& group) const {
+  return std::span(group.request->prompt).first(group.request->prompt.size() - 1);
+}
+
+// Takes whole pages that another prompt with the same beginning has computed, instead of the
+// group's own. True: the next one is being computed in this step, so that it pays to wait for it.
+bool Scheduler::ShareBeginning(Group* group) {
+  if (group->prefilled % shape_.page_tokens != 0) return false;  // a page of its own is begun
+  const PrefixIndex::Run run = prefixes_.Find(ToPrefill(*group));
+  const auto done = static_cast<size_t>(group->prefilled / shape_.page_tokens);
+  for (size_t i = done; i < run.pages.size(); ++i) {
+    pool_.Share(run.pages[i]);
+    if (i < group->pages.size()) {
+      Release(group->pages[i]);
+      group->pages[i] = run.pages[i];
+    } else {
+      group->pages.push_back(run.pages[i]);
+    }
+    group->prefilled += shape_.page_tokens;
+    counts_.shared_tokens += shape_.page_tokens;
+  }
+  return run.next_is_coming && run.pages.size() >= done;
+}
+
 void Scheduler::AdmitGroups() {
   int ready_soon = 0;  // samples that wait for nothing but a slot and the prefill under way
   for (const Group& group : groups_) ready_soon += group.admitted ? group.not_started() : 0;
@@ -166,9 +196,11 @@ void Scheduler::AdmitGroups() {
     if (group.admitted) continue;
     // A little ahead of the free slots, no more: a waiting prompt only takes up pages.
     if (ready_soon >= slots - in_flight + std::max(1, slots / 8)) return;
-    const int pages = PagesFor(group.to_prefill());
+    const PrefixIndex::Run shared = prefixes_.Find(ToPrefill(group));
+    const int pages = PagesFor(group.to_prefill()) - static_cast<int>(shared.pages.size());
     const bool idle = in_flight == 0 && ready_soon == 0;
     if (!idle && pool_.free() < pages + 2 * (in_flight + 1)) return;
+    ShareBeginning(&group);
     for (int i = 0; i < pages; ++i) CHECK(TakePage(&group));
     group.admitted = true;
     ready_soon += group.not_started();
@@ -252,9 +284,11 @@ absl::StatusOr<bool> Scheduler::Step() {
 // False: no prompt could be brought back into the pool while others run.
 absl::StatusOr<bool> Scheduler::PrefillChunk() {
   std::vector<TokenRow> rows;
+  const int64_t shared_before = counts_.shared_tokens;
   for (Group& group : groups_) {
     if (!group.admitted || group.to_prefill() == 0) continue;
     if (!Restore(&group, /*force=*/rows.empty() && running_.empty())) break;
+    if (ShareBeginning(&group)) continue;
     const int room = shape_.prefill_rows - static_cast<int>(rows.size());
     const int take = std::min(room, group.to_prefill());
     for (int i = 0; i < take; ++i) {
@@ -262,14 +296,16 @@ absl::StatusOr<bool> Scheduler::PrefillChunk() {
       rows.push_back({group.request->prompt[position], position, group.pages});
     }
     group.prefilled += take;
+    prefixes_.Add(ToPrefill(group).first(static_cast<size_t>(group.prefilled)), group.pages);
     if (take == room) break;
   }
-  if (rows.empty()) return false;
+  if (rows.empty()) return counts_.shared_tokens > shared_before;
   std::vector<RowOutput> outputs(rows.size());
   decodes_since_prefill_ = 0;
   ++counts_.prefill_steps;
   counts_.prefill_tokens += static_cast<int64_t>(rows.size());
   RETURN_IF_ERROR(runner_->Prefill(rows, outputs));
+  prefixes_.MarkWritten();
   return true;
 }
 

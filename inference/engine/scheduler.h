@@ -30,6 +30,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "inference/engine/kv_pages.h"
+#include "inference/engine/prefix_index.h"
 #include "inference/engine/runner.h"
 #include "inference/engine/sampler.h"
 
@@ -70,6 +71,7 @@ struct FinishedSample {
 struct SchedulerCounts {
   int64_t prefill_tokens = 0;
   int64_t prefill_steps = 0;
+  int64_t shared_tokens = 0;  // of prompts, taken from another prompt that begins alike
   int64_t decode_tokens = 0;  // rows of decode steps
   int64_t decode_steps = 0;
   int64_t pages_copied = 0;  // on write
@@ -153,6 +155,7 @@ class Scheduler {
 
   int PagesFor(int positions) const;
   bool TakePage(Holder* holder);
+  void Release(int page);
   void Drop(Holder* holder);
   void SwapOut(Holder* holder, bool shared_too);
   bool Restore(Holder* holder, bool force);
@@ -161,6 +164,8 @@ class Scheduler {
   bool Prepare(Running* sample);
   void Suspend(std::list<Running>::iterator sample);
 
+  std::span<const int> ToPrefill(const Group& group) const;
+  bool ShareBeginning(Group* group);
   void AdmitGroups();
   void FillSlots();
   bool ResumeOldest();
@@ -185,6 +190,7 @@ class Scheduler {
   const RunnerShape shape_;
   std::function<void(FinishedSample)> on_finished_;
   PagePool pool_;
+  PrefixIndex prefixes_;                  // of prompts whose pages are in the pool
   std::list<Group> groups_;               // with samples not yet started, oldest first
   std::list<Running> running_, swapped_;  // oldest first
   std::deque<BegunStep> begun_;           // under way, oldest first
