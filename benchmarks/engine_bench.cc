@@ -2,6 +2,7 @@
 // gives in the same minute.
 //
 // usage: engine_bench [demo] [half] [load] [--threads N] [--dir DIR]
+//        engine_bench --device cuda [run]     on a GPU (gpu_run.h); run: only the part end to end
 //
 // Random weights in the demo checkpoint's shape and in Qwen2.5-0.5B's. Every figure stands beside a
 // ceiling measured in the same process just before it (memory bandwidth, bf16 products), since
@@ -24,6 +25,7 @@
 #include <vector>
 
 #include "absl/strings/str_format.h"
+#include "benchmarks/gpu_run.h"
 #include "harness/json.h"
 #include "harness/status.h"
 #include "inference/engine/checkpoint.h"
@@ -416,7 +418,7 @@ void BenchHalf(const std::string& root, int threads, bool load_only) {
 int main(int argc, char** argv) {
   int threads = static_cast<int>(std::thread::hardware_concurrency());
   std::string root = std::filesystem::temp_directory_path().string() + "/assay_engine_bench";
-  bool demo = false, half = false, load = false;
+  bool demo = false, half = false, load = false, gpu = false, run = false;
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     if (word == "demo") {
@@ -425,15 +427,23 @@ int main(int argc, char** argv) {
       half = true;
     } else if (word == "load") {
       load = true;
+    } else if (word == "run") {
+      run = true;
+    } else if (word == "--device" && i + 1 < argc &&
+               (std::string(argv[i + 1]) == "cuda" || std::string(argv[i + 1]) == "cpu")) {
+      gpu = std::string(argv[++i]) == "cuda";
     } else if (word == "--threads" && i + 1 < argc) {
       threads = std::atoi(argv[++i]);
     } else if (word == "--dir" && i + 1 < argc) {
       root = argv[++i];
     } else {
-      std::fprintf(stderr, "usage: engine_bench [demo] [half] [load] [--threads N] [--dir DIR]\n");
+      std::fprintf(stderr,
+                   "usage: engine_bench [demo] [half] [load] [--threads N] [--dir DIR]\n"
+                   "       engine_bench --device cuda [run]\n");
       return 2;
     }
   }
+  if (gpu) return assay::BenchGpu(run);
   const bool all = !demo && !half && !load;
   if (demo || all) assay::BenchDemo(root, threads);
   if (half || load || all) assay::BenchHalf(root, threads, /*load_only=*/load && !half);

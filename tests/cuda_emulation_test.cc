@@ -16,6 +16,7 @@
 #include "inference/engine/engine.h"
 #include "inference/engine/reference.h"
 #include "inference/engine/scheduler.h"
+#include "tests/cuda_model_check.h"
 #include "tests/cuda_parity.h"
 #include "tests/emulation/device.h"
 #include "tests/emulation/emulator.h"
@@ -439,6 +440,24 @@ TEST(CudaRunner, WhatItsKernelsDoNotComputeIsRefused) {
   EXPECT_EQ(engine.status().code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(engine.status().message()),
               HasSubstr("--model-args: device=cuda: " + why));
+}
+
+// What scripts/gpu-check asks of true-width models on a GPU, here of a small one.
+TEST(CudaModel, TokensHangOnTheirOwnSequenceAlone) {
+  SKIP_WITHOUT_FIBERS();
+  const std::unique_ptr<cuda::Device> device = MakeEmulatedDevice();
+  ExactnessOptions options;
+  options.name = "small model";
+  options.shape = {64, 2, 4, 2, 32, 96, 320, 300, 1e-6F, true, true, true, false};
+  options.rows = 4;
+  options.prefill_rows = 32;
+  options.prompt = 75;
+  options.steps = 8;
+  const std::vector<ParityFinding> findings = CheckExactness(device.get(), options);
+  EXPECT_EQ(findings.size(), 9u);
+  for (const ParityFinding& finding : findings) {
+    EXPECT_TRUE(finding.ok) << finding.check << ": " << finding.detail;
+  }
 }
 
 // The sum of what NeedsOf says is no less than what a model takes.

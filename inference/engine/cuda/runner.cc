@@ -116,6 +116,18 @@ class CudaRunner final : public Runner {
         sampler_(usable) {
     shape_.vocabulary = checkpoint_->config().vocabulary;
   }
+  CudaRunner(std::unique_ptr<cuda::Device> device, std::unique_ptr<cuda::Model> model)
+      : device_(std::move(device)),
+        shape_({.decode_rows = model->steps().decode_rows,
+                .prefill_rows = model->steps().prefill_rows,
+                .page_tokens = cuda::kPagePositions,
+                .pages = model->steps().pages,
+                .max_positions = model->steps().max_positions,
+                .vocabulary = model->shape().vocabulary}),
+        usable_(model->shape().usable),
+        fast_(model->steps().fast),
+        sampler_(usable_),
+        model_(std::move(model)) {}
   absl::Status Open();
 
   const RunnerShape& shape() const override { return shape_; }
@@ -157,7 +169,8 @@ class CudaRunner final : public Runner {
   void LoadFloats(float* to, const std::vector<float>& values);
   absl::Status ReadLate(const LateRow& late, std::span<const float> logits, RowOutput* output);
 
-  std::shared_ptr<const Checkpoint> checkpoint_;  // shared with whoever opened it
+  // Shared with whoever opened it; null over a model that came filled.
+  std::shared_ptr<const Checkpoint> checkpoint_;
   std::unique_ptr<cuda::Device> device_;
   RunnerShape shape_;
   const int usable_;
@@ -411,6 +424,11 @@ cuda::ModelShape CudaModelShape(const ModelConfig& config, int usable) {
 cuda::StepShape CudaStepShape(const RunnerShape& shape, bool fast) {
   CHECK(shape.page_tokens == cuda::kPagePositions);
   return {shape.decode_rows, shape.prefill_rows, shape.pages, shape.max_positions, fast};
+}
+
+std::unique_ptr<Runner> MakeCudaRunner(std::unique_ptr<cuda::Device> device,
+                                       std::unique_ptr<cuda::Model> model) {
+  return std::make_unique<CudaRunner>(std::move(device), std::move(model));
 }
 
 absl::StatusOr<std::unique_ptr<Runner>> MakeCudaRunner(std::shared_ptr<const Checkpoint> checkpoint,

@@ -28,4 +28,9 @@ absl::StatusOr<std::unique_ptr<Runner>> MakeCudaRunner(std::shared_ptr<const Che
                                                        std::unique_ptr<cuda::Device> device,
                                                        RunnerShape shape, int usable, bool fast);
 
+// Over a model that is filled already, such as one with random weights; the model's device is
+// `device`.
+std::unique_ptr<Runner> MakeCudaRunner(std::unique_ptr<cuda::Device> device,
+                                       std::unique_ptr<cuda::Model> model);
+
 }  // namespace assay
