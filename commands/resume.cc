@@ -36,6 +36,28 @@ absl::Status SameTasks(const RunManifest& manifest, const std::vector<TaskManife
   return absl::OkStatus();
 }
 
+// Text of an object's member, or nothing.
+std::string TextOf(const Json& object, std::string_view name) {
+  const Json* member = object.is_object() ? object.Find(name) : nullptr;
+  return member != nullptr ? member->ToText() : "";
+}
+
+// A backend that promises the same samples for the same seed says under which key it does. Under
+// another one (another GPU, a CPU instead, another library, a changed checkpoint) the rest would be
+// another run's.
+absl::Status SameKey(const RunManifest& manifest, const BackendIdentity& now) {
+  const std::string then_key = TextOf(manifest.backend_options, "reproduction_key");
+  const std::string now_key = TextOf(now.options, "reproduction_key");
+  if (then_key == now_key) return absl::OkStatus();
+  return FailedPrecondition(
+      "run %s was begun under reproduction key %s (%s), and here it would go on under %s (%s): its "
+      "samples would not be those that it lacks. Nothing was changed; resume it where and as it "
+      "was "
+      "begun, or start a new run",
+      manifest.id, then_key.substr(0, 12), TextOf(manifest.backend_options, "runner"),
+      now_key.substr(0, 12), TextOf(now.options, "runner"));
+}
+
 absl::StatusOr<int> Resume(const Options& options) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, OpenExistingStore(options.database));
   ASSIGN_OR_RETURN(RunSummary summary, store->FindRun(options.run));
@@ -50,6 +72,7 @@ absl::StatusOr<int> Resume(const Options& options) {
   ASSIGN_OR_RETURN(const Backend* backend, ChooseBackend(*request));
   ASSIGN_OR_RETURN(const std::unique_ptr<CompletionSource> source,
                    backend->open(MakeBackendConfig(*request)));
+  RETURN_IF_ERROR(SameKey(manifest, source->identity()));
   ASSIGN_OR_RETURN(std::unique_ptr<RunWriter> writer, store->ResumeRun(manifest.id));
   return ExecuteAndReport(plan, *source, *store, std::move(writer), manifest, options.database,
                           options.display);

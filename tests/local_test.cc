@@ -430,6 +430,29 @@ TEST(LocalProgram, AKilledRunResumesToTheSameSamples) {
   EXPECT_EQ(Exported(killed, directory.Path("killed.jsonl")), expected);
 }
 
+// As when a run that a GPU began is resumed on a CPU.
+TEST(LocalProgram, ARunIsNotResumedUnderAnotherKey) {
+  const TemporaryDirectory directory;
+  const std::string model = directory.Path("model"), database = directory.Path("a.db");
+  std::filesystem::copy(Model(), model);
+  EXPECT_EQ(RunAssay({"run", "--model", model, "--tasks", "basics_numbers", "--limit", "3",
+                      "--max-tokens", "8", "--db", database, "--quiet"})
+                .status,
+            0);
+  EXPECT_EQ(RunAssay({"resume", "--db", database, "--quiet"}).status, 0);
+  const std::map<std::string, std::string> before = Exported(database, directory.Path("a.jsonl"));
+  const std::string config = testing_support::ReadWholeFile(model + "/config.json");
+  testing_support::WriteWholeFile(model + "/config.json",
+                                  ReplaceAll(config, "\"rope_theta\": ", "\"rope_theta\": 1"));
+  ASSERT_NE(testing_support::ReadWholeFile(model + "/config.json"), config);
+  const ProgramEnd refused = RunAssay({"resume", "--db", database, "--quiet"});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_THAT(refused.err, HasSubstr("was begun under reproduction key"));
+  EXPECT_THAT(refused.err, HasSubstr("(cpu: "));
+  EXPECT_THAT(refused.err, HasSubstr("Nothing was changed"));
+  EXPECT_EQ(Exported(database, directory.Path("b.jsonl")), before);
+}
+
 // --- log-probabilities of given texts ---
 
 TEST(LocalScore, LogProbabilitiesAreThoseOfTheLogits) {
