@@ -680,6 +680,7 @@ void CheckPrefill(Device* device, int group, int kv_heads, int dim,
 
 struct Expected {
   int drawn = -1;
+  uint64_t cut = ~uint64_t{0};
   double log_sum = 0;
   std::vector<int> top;
 };
@@ -701,7 +702,10 @@ Expected SamplePlainly(const std::vector<float>& logits, int usable, const DrawI
     return static_cast<uint64_t>(std::nearbyint(
         PortableExp((double{logits[id]} - greatest) * draw.inverse_temperature) * 0x1p40));
   };
-  if (draw.top_k > 0 && draw.top_k < usable) order.resize(draw.top_k);
+  if (draw.top_k > 0 && draw.top_k < usable) {
+    order.resize(draw.top_k);
+    expected.cut = cuda::CutOrder(logits[order.back()], order.back());
+  }
   uint64_t total = 0, before = 0;
   for (const int id : order) total += mass(id);
   const auto wanted = static_cast<uint64_t>(std::ceil(draw.top_p * static_cast<double>(total)));
@@ -710,6 +714,7 @@ Expected SamplePlainly(const std::vector<float>& logits, int usable, const DrawI
     if (draw.top_p < 1 && before >= wanted) break;
     const uint64_t own = mass(id);
     before += own;
+    if (draw.top_p < 1) expected.cut = cuda::CutOrder(logits[id], id);
     if (own == 0 || static_cast<double>(own) < draw.min_p * 0x1p40) continue;
     const double uniform =
         PhiloxUniform(draw.key, {draw.sample, draw.position, static_cast<uint32_t>(id), 0});
@@ -794,7 +799,8 @@ void CheckDraws(Device* device, int vocabulary, Random* random, Findings* findin
         logits.begin() + static_cast<ptrdiff_t>(row * stride) + vocabulary);
     const Expected expected = SamplePlainly(own, usable, draws[row]);
     const RowResult& result = results.host[row];
-    if (result.drawn != expected.drawn || drawn.host[row] != expected.drawn || result.bad != -1) {
+    if (result.drawn != expected.drawn || drawn.host[row] != expected.drawn || result.bad != -1 ||
+        result.cut != expected.cut) {
       ++wrong;
       if (first_wrong < 0) first_wrong = row;
       continue;

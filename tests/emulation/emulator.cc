@@ -135,7 +135,16 @@ Machine& Get() {
   std::abort();
 }
 
-// Goes on with the next fiber that can; back to the host when all are done.
+void GoTo(int next, int self) {
+  Machine& machine = Get();
+  if (next == self) return;
+  machine.current = next;
+  machine.thread.x = next;
+  SwitchTo(&machine.fibers[self].context, &machine.fibers[next].context);
+}
+
+// Goes on with the next fiber that can; back to the host when all are done. But for the forward
+// order, a warp runs as far as it can before another does.
 void Yield() {
   Machine& machine = Get();
   const int self = machine.current;
@@ -145,15 +154,19 @@ void Yield() {
     SwitchTo(&mine.context, &machine.host);
     return;
   }
+  const int warp = self / 32 * 32;
+  for (int i = 0; i < 32 && machine.order != Order::kForward; ++i) {
+    const int next = warp + (self + 1 + i) % 32;
+    if (next >= count || machine.fibers[next].state != State::kReady) continue;
+    GoTo(next, self);
+    return;
+  }
   for (int step = 1; step <= count; ++step) {
     int place = machine.places[self] + step;
     if (place >= count) place -= count;
     const int next = machine.turns[place];
     if (machine.fibers[next].state != State::kReady) continue;
-    if (next == self) return;
-    machine.current = next;
-    machine.thread.x = next;
-    SwitchTo(&mine.context, &machine.fibers[next].context);
+    GoTo(next, self);
     return;
   }
   Fail("every thread waits: not all reach a barrier, or not all lanes an instruction");
@@ -206,16 +219,12 @@ float Widened(uint32_t half) {
 // The half of a pair that stands in the even or odd column.
 uint32_t HalfOf(uint32_t pair, int column) { return column % 2 == 0 ? pair & 0xFFFF : pair >> 16; }
 
-// Four matrices by their rows' addresses: lane i gets [row i / 4][columns i % 4 * 2 + {0, 1}], or
+// Four matrices by their rows: lane i gets [row i / 4][columns i % 4 * 2 + {0, 1}], or
 // that of the transpose.
 void CombineMatrices(const char (*in)[kLaneBytes], char (*out)[kLaneBytes], int transposed) {
   cuda::Half matrices[4][8][8];
   for (int matrix = 0; matrix < 4; ++matrix) {
-    for (int row = 0; row < 8; ++row) {
-      const cuda::Half* from;
-      std::memcpy(&from, in[matrix * 8 + row], sizeof(from));
-      std::memcpy(matrices[matrix][row], from, 16);
-    }
+    for (int row = 0; row < 8; ++row) std::memcpy(matrices[matrix][row], in[matrix * 8 + row], 16);
   }
   for (int lane = 0; lane < 32; ++lane) {
     uint32_t words[4];
@@ -238,7 +247,17 @@ void Load(const char* instruction, uint32_t (&matrices)[4], const cuda::Half* ro
   if (address < begin || address + 16 > begin + machine.shared_bytes) {
     Fail("a matrix's row does not lie in shared memory");
   }
-  Meet(instruction, &row, sizeof(row), matrices, sizeof(matrices), CombineMatrices, transposed);
+  // Read as this lane arrives: what other lanes have not put there yet is missing, as it may be on
+  // a GPU without a barrier between.
+  Meet(instruction, row, 16, matrices, sizeof(matrices), CombineMatrices, transposed);
+}
+
+void Arrive(const AsyncCopy& copy) {
+  if (copy.valid) {
+    std::memcpy(copy.to, copy.from, 16);
+  } else {
+    std::memset(copy.to, 0, 16);
+  }
 }
 
 struct Operands {
@@ -395,7 +414,15 @@ void CopyAsync(void* to, const void* from, bool valid) {
     Fail("an asynchronous copy is not aligned to 16 bytes");
   }
   Machine& machine = Get();
-  machine.fibers[machine.current].open.push_back({to, from, valid});
+  const AsyncCopy copy = {to, from, valid};
+  // It may arrive at any time: at once, with who still reads there.
+  const bool at_once = machine.order == Order::kBackward ||
+                       (machine.order == Order::kShuffled && machine.random() % 2 == 0);
+  if (at_once) {
+    Arrive(copy);
+  } else {
+    machine.fibers[machine.current].open.push_back(copy);
+  }
 }
 void CopyCommit() {
   Fiber& fiber = Get().fibers[Get().current];
@@ -405,13 +432,7 @@ void CopyCommit() {
 void CopyWaitFor(int pending) {
   Fiber& fiber = Get().fibers[Get().current];
   while (static_cast<int>(fiber.groups.size()) > pending) {
-    for (const AsyncCopy& copy : fiber.groups.front()) {
-      if (copy.valid) {
-        std::memcpy(copy.to, copy.from, 16);
-      } else {
-        std::memset(copy.to, 0, 16);
-      }
-    }
+    for (const AsyncCopy& copy : fiber.groups.front()) Arrive(copy);
     fiber.groups.pop_front();
   }
 }

@@ -2,11 +2,12 @@
 // that runs until it waits for others.
 //
 // It is strict where a GPU is lenient, so that what is wrong shows:
-//   shared memory begins as NaNs, and asynchronous copies arrive no earlier than the CopyWait that
-//   asks for them: who reads too early reads NaNs;
-//   lanes that meet in different instructions, barriers that not all threads reach, misaligned
-//   rows and copies end the program with a message;
-//   the order in which fibers run is a choice (Order): a result that hangs on it shows a race.
+//   shared memory begins as NaNs; asynchronous copies arrive when they are waited for (threads
+//   forward), at once (backward), or the one or the other (shuffled): who reads too early reads
+//   NaNs, and who copies too early overwrites what is still read; lanes that meet in different
+//   instructions, barriers that not all threads reach, misaligned rows and copies end the program
+//   with a message; the order in which fibers run is a choice (Order): a result that hangs on it
+//   shows a race.
 // Include it before the .cu, with ASSAY_EMULATE_CUDA defined.
 #pragma once
 

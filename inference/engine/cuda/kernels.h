@@ -41,6 +41,8 @@ struct RowResult {
   int32_t bad = -1;  // >= 0: this logit is no finite number, and nothing else here is valid
   float bad_value = 0;
   int32_t target_is_greatest = 0;
+  uint64_t cut =
+      0;  // CutOrder (draw_math.h) of the last id that top-k and top-p left; else all ones
   double logprob = 0;  // of `drawn`, where logprobs are asked for
   double target_logprob = 0;
   int32_t top_ids[kMostLogprobs] = {};

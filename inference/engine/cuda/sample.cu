@@ -238,13 +238,14 @@ DEVICE int Race(const Row& row, const DrawInput& draw, uint64_t cut, double leas
   return static_cast<int>(BlockLeast(id, shared));
 }
 
-DEVICE int Draw(const Row& row, const DrawInput& draw, SampleShared* shared) {
+DEVICE int Draw(const Row& row, const DrawInput& draw, SampleShared* shared, uint64_t* last) {
   bool listed = false;
   uint64_t cut = kEverything;
   if (draw.top_k > 0 && draw.top_k < row.usable) {
     cut = FindCut(row, ByCount{static_cast<uint64_t>(draw.top_k)}, cut, &listed, shared);
   }
   if (draw.top_p < 1) cut = FindCut(row, ByMass{draw.top_p}, cut, &listed, shared);
+  *last = cut;
   const double least = draw.min_p > 0 ? draw.min_p * kOneMass : 0;
   return Race(row, draw, cut, least, listed, shared);
 }
@@ -307,13 +308,15 @@ KERNEL KERNEL_BOUNDS(kThreads, 1) Sample(SampleArgs args) {
   const int greatest = static_cast<int>(first & 0xFFFFFFFFU);
   row.greatest = row.logits[greatest];
   int drawn = greatest;
+  uint64_t cut = kEverything;
   if (draw.draws != 0 && draw.inverse_temperature > 0) {
     row.inverse_temperature = draw.inverse_temperature;
-    drawn = Draw(row, draw, shared);
+    drawn = Draw(row, draw, shared, &cut);
   }
   if (threadIdx.x == 0) {
     result->bad = -1;
     result->drawn = drawn;
+    result->cut = cut;
     result->target_is_greatest = draw.target == greatest ? 1 : 0;
     if (args.drawn != nullptr) args.drawn[blockIdx.x] = drawn;
   }
