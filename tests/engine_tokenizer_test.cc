@@ -315,6 +315,36 @@ TEST(Tokenizer, StrippingTokensTakeBlanksAlong) {
   EXPECT_THAT(tokenizer->Encode("a<think> \n a", true), ElementsAre(a, think, a));
 }
 
+// What tokenizers 0.23.3 makes of these texts.
+TEST(AddedTokens, ASingleWordStandsAlone) {
+  const AddedTokenFinder finder(
+      {{.content = "ab", .id = 0, .single_word = true},
+       {.content = "abc", .id = 1, .lstrip = true, .rstrip = true, .single_word = true},
+       {.content = "b!", .id = 2}});
+  const std::vector<std::pair<std::string, std::vector<int>>> cases = {
+      {"ab", {0}},           {"xab", {-1}},          {"ab x", {0, -1}},
+      {"abx", {-1}},         {"\u00e9 ab", {-1, 0}}, {"\u00e9ab", {-1}},
+      {"ab!", {0, -1}},      {"ab!c", {0, -1}},      {"_ab", {-1}},
+      {"ab_", {-1}},         {"1ab", {-1}},          {"ab\u0301", {-1}},
+      {"\u0301ab", {-1}},    {"ab\u200d", {-1}},     {"\u24b6ab", {-1}},
+      {"ab-ab", {0, -1, 0}}, {"abab", {-1}},         {" abc ", {1}},
+      {"abcd ab", {-1, 0}},  {"xabc ab", {-1, 0}},   {"ab abc ab", {0, 1, 0}},
+      {"abb!", {-1, 2}},     {"xab!", {-1}},         {"\u4e2dab", {-1}},
+      {"ab\u3002", {0, -1}}, {"ab\u2160", {-1}},     {"\u00b2ab", {-1, 0}},
+      {"ab\xff", {0, -1}},  // no UTF-8, which tokenizers never sees
+  };
+  for (const auto& [text, expected] : cases) {
+    std::vector<int> ids;
+    std::string whole;
+    for (const TextPart& part : finder.Split(text, {})) {
+      ids.push_back(part.id);
+      whole += part.text;
+    }
+    EXPECT_EQ(ids, expected) << text;
+    EXPECT_EQ(whole, text);
+  }
+}
+
 // --- streams ---
 
 TEST(TokenStream, EmitsWholeCharactersOnly) {
@@ -423,9 +453,6 @@ TEST(TokenizerJson, WhatIsNotSupportedIsRefusedByName) {
          }
        },
        "no token for byte 0x71 ('q')"},
-      {"single word",
-       [](Json* json) { json->Find("added_tokens")->AsArray()[0].Set("single_word", true); },
-       "'single_word' is not supported"},
       {"added id taken", [](Json* json) { json->Find("added_tokens")->AsArray()[0].Set("id", 3); },
        "another token has that id"},
       {"added twice",

@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "inference/engine/nfc.h"
+
 namespace assay {
 namespace {
 
@@ -105,6 +107,10 @@ std::vector<TextPart> AddedTokenFinder::Split(std::string_view text,
       continue;
     }
     size_t end = at + token->content.size();
+    if (token->single_word && (EndsInWord(text.substr(0, at)) || BeginsInWord(text.substr(end)))) {
+      at = end;
+      continue;
+    }
     if (token->lstrip) at -= BlanksAtEnd(text.substr(begin, at - begin));
     if (token->rstrip) end += BlanksAtBegin(text.substr(end));
     add_text(at);

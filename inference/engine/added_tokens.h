@@ -15,6 +15,9 @@ struct AddedToken {
   bool normalized = false;  // looked for after the normalizer, not before
   bool lstrip = false;      // takes the blanks before it along
   bool rstrip = false;      // and those behind it
+  // Text where a word goes on before or behind it; what it covers is then not looked at again, as
+  // Hugging Face's tokenizers do.
+  bool single_word = false;
 };
 
 // A part of a text: an added token, or ordinary text (id -1).

@@ -3,7 +3,9 @@
 
 #include <unicode/bytestream.h>
 #include <unicode/normalizer2.h>
+#include <unicode/uchar.h>
 #include <unicode/uniset.h>
+#include <unicode/utf8.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -52,7 +54,34 @@ void AppendNfc(std::string_view well_formed, std::string* out) {
   }
 }
 
+bool IsOfWord(UChar32 character) {
+  if (character < 0) return false;
+  constexpr uint32_t kCategories =
+      U_GC_M_MASK | U_GC_ND_MASK | U_GC_PC_MASK;  // marks, digits, connectors
+  return u_hasBinaryProperty(character, UCHAR_ALPHABETIC) ||
+         u_hasBinaryProperty(character, UCHAR_JOIN_CONTROL) ||
+         (U_GET_GC_MASK(character) & kCategories) != 0;
+}
+
 }  // namespace
+
+bool BeginsInWord(std::string_view text) {
+  const std::string_view some = text.substr(0, U8_MAX_LENGTH);
+  if (some.empty()) return false;
+  int32_t at = 0;
+  UChar32 character = -1;
+  U8_NEXT(some.data(), at, static_cast<int32_t>(some.size()), character);
+  return IsOfWord(character);
+}
+
+bool EndsInWord(std::string_view text) {
+  if (text.size() > U8_MAX_LENGTH) text.remove_prefix(text.size() - U8_MAX_LENGTH);
+  if (text.empty()) return false;
+  auto at = static_cast<int32_t>(text.size());
+  UChar32 character = -1;
+  U8_PREV(text.data(), 0, at, character);
+  return IsOfWord(character);
+}
 
 std::string ToNfc(std::string_view text) {
   if (IsSurelyComposed(text)) return std::string(text);

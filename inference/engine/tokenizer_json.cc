@@ -214,11 +214,7 @@ absl::StatusOr<AddedToken> ReadAddedToken(const Json& token, std::optional<int64
   ASSIGN_OR_RETURN(out.normalized, ReadFlag(token, "normalized", !out.special, where));
   ASSIGN_OR_RETURN(out.lstrip, ReadFlag(token, "lstrip", false, where));
   ASSIGN_OR_RETURN(out.rstrip, ReadFlag(token, "rstrip", false, where));
-  ASSIGN_OR_RETURN(const bool single_word, ReadFlag(token, "single_word", false, where));
-  if (single_word) {
-    return InvalidArgument("%s: '%s': field 'single_word' is not supported", where,
-                           Shown(out.content));
-  }
+  ASSIGN_OR_RETURN(out.single_word, ReadFlag(token, "single_word", false, where));
   return out;
 }
 
