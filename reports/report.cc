@@ -396,6 +396,7 @@ Json RunToJson(const RunReport& run, const Report& report) {
   json.Set("samples_stored", run.input.run.samples_stored);
   json.Set("failures", run.input.run.failures);
   if (run.x) json.Set("x", *run.x);
+  json.Set("reproduce", ReproduceCommand(run.input.run.manifest));
   json.Set("manifest", RunManifestToJson(run.input.run.manifest));
   return json;
 }

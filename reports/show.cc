@@ -213,7 +213,7 @@ std::string DescribeRun(const RunSummary& run, const Terminal& terminal) {
       Line("assay",
            Printable(manifest.assay_version) +
                (manifest.code_version.empty() ? "" : ", code " + Printable(manifest.code_version)));
-  out += Line("command", Printable(manifest.command_line));
+  out += Line("again", Printable(ReproduceCommand(manifest)));
   for (const TaskManifest& task : manifest.tasks) out += "\n" + DescribeTask(task, terminal);
   return out;
 }
@@ -278,6 +278,55 @@ std::string VerifyCommand(const SampleView& view, const TaskManifest& task) {
   }
   return command + " -- " + ShellQuote(view.problem.reference) + " " +
          ShellQuote(view.stored.sample.extraction.answer.value_or(""));
+}
+
+std::string ReproduceCommand(const RunManifest& run) {
+  const Json& asked = run.options;
+  if (asked.Find("tasks") == nullptr || asked.Find("model") == nullptr) return "";
+  std::string command = "assay run";
+  const auto add = [&](std::string_view flag, std::string_view value) {
+    if (!value.empty()) command += " " + std::string(flag) + " " + ShellQuote(value);
+  };
+  const auto add_text = [&](std::string_view flag, std::string_view name) {
+    add(flag, asked.FindString(name).value_or(""));
+  };
+  const auto add_each = [&](std::string_view flag, std::string_view name) {
+    const Json* list = asked.Find(name);
+    if (list == nullptr || !list->is_array()) return;
+    for (const Json& one : list->AsArray()) add(flag, one.ToText());
+  };
+  const auto add_number = [&](std::string_view flag, std::string_view name) {
+    const std::optional<double> number = asked.FindNumber(name);
+    if (number && *number != 0) add(flag, absl::StrFormat("%g", *number));
+  };
+  const auto add_pairs = [&](std::string_view flag, std::string_view name) {
+    const Json* pairs = asked.Find(name);
+    if (pairs == nullptr || !pairs->is_object()) return;
+    std::string text;
+    for (const Json::Member& member : pairs->AsMembers()) {
+      text += (text.empty() ? "" : ",") + member.first + "=" + member.second.ToText();
+    }
+    add(flag, text);
+  };
+  add_text("--model", "model");
+  add_text("--backend", "backend");
+  add_each("--base-url", "base_urls");
+  add_pairs("--model-args", "model_args");
+  add_text("--api-key-env", "api_key_env");
+  add_each("--tasks", "tasks");
+  add_each("--include-path", "include_paths");
+  add_each("--data-dir", "data_dirs");
+  add_text("--dataset-file", "dataset_file");
+  add_number("--samples", "samples");
+  add_number("--limit", "limit");
+  if (const std::optional<int64_t> shots = asked.FindInteger("num_fewshot")) {
+    add("--num-fewshot", std::to_string(*shots));
+  }
+  add_pairs("--gen-kwargs", "sampling");
+  add_text("--system-instruction", "system_instruction");
+  add_text("--reply-prefix", "reply_prefix");
+  if (run.seed != 0) add("--seed", std::to_string(run.seed));
+  return command;
 }
 
 std::string ShellQuote(std::string_view text) {

@@ -38,6 +38,10 @@ Json SampleToJson(const SampleView& view);
 // "assay verify ..." for a shell: copied and run, it grades this answer again.
 std::string VerifyCommand(const SampleView& view, const TaskManifest& task);
 
+// "assay run ..." with what was asked for: the same model, tasks and seed give the same run, as far
+// as the backend can. "" for a run that was imported.
+std::string ReproduceCommand(const RunManifest& run);
+
 // One word of a shell command, whatever is in it; control characters as $'\x1b'.
 std::string ShellQuote(std::string_view text);
 

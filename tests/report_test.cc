@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_format.h"
 #include "harness/text.h"
+#include "reports/show.h"
 #include "tests/report_runs.h"
 #include "tests/testing.h"
 
@@ -262,6 +263,19 @@ TEST_F(Reports, TheAxisIsOfNamesOrGiven) {
   EXPECT_EQ(given.runs[1].x, 2.5);
   EXPECT_THAT(Load({"a", "c"}, {.x = "1"}).status().message(), HasSubstr("1 numbers for 2 runs"));
   EXPECT_THAT(Load({"a", "c"}, {.x = "1,x"}).status().message(), HasSubstr("found 'x'"));
+}
+
+TEST(Report, ACommandToRunItAgain) {
+  RunManifest run;
+  EXPECT_EQ(ReproduceCommand(run), "");  // imported
+  run.options = Json::MakeObject({{"model", "my model"}, {"limit", 0.5}, {"samples", 4}});
+  run.options.Set("tasks", Json(Json::Array{"a", "b"}));
+  run.options.Set("base_urls", Json(Json::Array{"http://x/v1"}));
+  run.options.Set("sampling", Json::MakeObject({{"max_tokens", 20}, {"top_p", 0.9}}));
+  run.seed = 18446744073709551615u;
+  EXPECT_EQ(ReproduceCommand(run),
+            "assay run --model 'my model' --base-url http://x/v1 --tasks a --tasks b --samples 4 "
+            "--limit 0.5 --gen-kwargs max_tokens=20,top_p=0.9 --seed 18446744073709551615");
 }
 
 TEST(Report, LettersGoOn) {

@@ -267,16 +267,17 @@ Json SampleJson(const StoredSample& stored, const Problem& problem, const TaskMa
   const Sample& sample = stored.sample;
   const Completion& completion = sample.completion;
   const TokenCounts& tokens = completion.tokens;
-  Json json = Json::MakeObject({{"index", sample.index},
-                                {"reasoning", completion.reasoning},
-                                {"answer", AnswerToJson(completion, sample.extraction)},
-                                {"finish", FinishReasonName(completion.finish)},
-                                {"prompt_tokens", tokens.prompt},
-                                {"reasoning_tokens", tokens.reasoning},
-                                {"answer_tokens", tokens.answer},
-                                {"measured", tokens.source == TokenSource::kMeasured},
-                                {"seconds", completion.latency_seconds},
-                                {"seed", completion.seed}});
+  Json json = Json::MakeObject(
+      {{"index", sample.index},
+       {"reasoning", completion.reasoning},
+       {"answer", AnswerToJson(completion, sample.extraction)},
+       {"finish", FinishReasonName(completion.finish)},
+       {"prompt_tokens", tokens.prompt},
+       {"reasoning_tokens", tokens.reasoning},
+       {"answer_tokens", tokens.answer},
+       {"measured", tokens.source == TokenSource::kMeasured},
+       {"seconds", completion.latency_seconds},
+       {"seed", std::to_string(completion.seed)}});  // JavaScript's numbers end at 2^53
   if (completion.unclosed_reasoning) json.Set("unclosed", true);
   if (completion.cost_usd) json.Set("cost_usd", *completion.cost_usd);
   // A reply that could not be split into thinking and answer is shown as it came.

@@ -47,10 +47,13 @@ function runNode(run) {
       : typeof value === 'object' ? (Object.keys(value).length === 0 ? null : JSON.stringify(value))
       : String(value);
   const line = (name, value) => plain(value) === null ? null : fact(name, plain(value));
+  const folded = (name, value) => plain(value) === null ? null : fact(name, h('details', {},
+      h('summary', {}, Object.keys(value).join(', ')), h('pre', {class: 'code', tabindex: '0'},
+          JSON.stringify(value, null, 2))));
   return h('section', {class: 'run'}, h('h2', {}, runMark(run.letter), ' ', run.name),
       h('dl', {class: 'manifest'},
           line('Run', run.run), line('Model', manifest.model), line('Known as', manifest.model_hash),
-          line('Backend', manifest.backend), line('Backend options', manifest.backend_options),
+          line('Backend', manifest.backend), folded('Options', manifest.backend_options),
           line('Endpoints', manifest.base_urls),
           line('Samples', `${number(run.samples_stored)} of ${number(run.samples_planned)}, ` +
               run.state + (run.failures > 0 ? `, ${number(run.failures)} failed` : '')),
@@ -58,8 +61,8 @@ function runNode(run) {
           line('Finished', run.finished), line('Host', manifest.host),
           line('assay', manifest.assay_version + (manifest.code_version
               ? `, code ${manifest.code_version}` : ''))),
-      manifest.command_line ? [h('h3', {}, 'How to reproduce it'),
-        commandLine(manifest.command_line)] : null,
+      run.reproduce ? [h('h3', {class: 'reproduce'}, 'How to reproduce it'),
+        commandLine(run.reproduce)] : null,
       run.tasks.map((task) => taskManifest(manifest.tasks.find((t) => t.name === task.task))));
 }
 

@@ -32,9 +32,12 @@ function notesBox() {
 function runCards() {
   return h('ul', {class: 'runs'}, report.runs.map((run) => h('li', {},
       runMark(run.letter), h('span', {class: 'run-title'}, run.name),
-      h('span', {class: 'about'}, [run.model !== run.name ? run.model + ' · ' : '',
+      h('span', {class: 'about'}, [run.model !== run.name ? lastParts(run.model) + ' · ' : '',
         `${number(run.samples_stored)} samples · ${run.state}`]))));
 }
+
+// "checkpoints/step-500" of a long path; the whole one stands under "Runs".
+const lastParts = (path) => path.split('/').filter(Boolean).slice(-2).join('/');
 
 // --- two and more runs ---
 
