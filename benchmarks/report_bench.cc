@@ -180,7 +180,7 @@ void BM_Open(benchmark::State& state) {
     CHECK(shown.ok());
     const auto listed = (*browser)->Evaluate(
         "(async () => { const begin = performance.now(); go({tab: 'problems'}); while "
-        "(!document.querySelector('.answer-text')) await new Promise(r => setTimeout(r, 5)); "
+        "(!document.querySelector('.detail-head h3')) await new Promise(r => setTimeout(r, 5)); "
         "return performance.now() - begin; })()");
     CHECK(listed.ok());
     state.SetIterationTime(shown->AsNumber() / 1000);

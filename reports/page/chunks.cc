@@ -21,6 +21,7 @@ namespace {
 
 constexpr int kLevel = 6;
 constexpr size_t kChunkBytes = 256 * 1024;  // of text; unpacked in a few milliseconds
+constexpr int kTooLarge = 5;                // problems passed over before the page counts as full
 constexpr size_t kFittingSamples = 8;       // of a problem and run, where not all may fit
 
 template <typename Value>
@@ -409,8 +410,11 @@ class ChunkWriter {
   explicit ChunkWriter(PackedTranscripts* into) : into_(into) {}
   int64_t bytes() const { return bytes_; }
   size_t chunk() const { return into_->elements.size(); }
-  // A quarter of the text is what it comes to in the page, roughly; what is written is exact.
-  int64_t expected() const { return bytes_ + static_cast<int64_t>(text_.size()) * 2 / 5; }
+  // What `text` will come to in the page, by what earlier ones came to; what is written is exact.
+  int64_t Estimate(size_t text) const {
+    return static_cast<int64_t>(1.05 * ratio_ * static_cast<double>(text));
+  }
+  int64_t expected() const { return bytes_ + Estimate(text_.size()); }
   void Add(const std::string& problem) {
     text_ += (text_.empty() ? "[" : ",") + problem;
     if (text_.size() >= kChunkBytes) Flush();
@@ -419,6 +423,7 @@ class ChunkWriter {
     if (text_.empty()) return;
     std::string element = ChunkElement(absl::StrFormat("t%d", into_->elements.size()), text_ + "]");
     bytes_ += static_cast<int64_t>(element.size());
+    ratio_ = static_cast<double>(element.size()) / static_cast<double>(text_.size());
     into_->elements.push_back(std::move(element));
     text_.clear();
   }
@@ -427,6 +432,7 @@ class ChunkWriter {
   PackedTranscripts* into_;
   std::string text_;
   int64_t bytes_ = 0;
+  double ratio_ = 0.7;  // of random letters; a model's texts come to a third
 };
 
 }  // namespace
@@ -448,14 +454,18 @@ absl::StatusOr<PackedTranscripts> PackTranscripts(const Report& report,
   }
   std::vector<Json> where(tasks.size(), Json::MakeObject());
   ChunkWriter writer(&packed);
+  int too_large = 0;
   for (const Wanted& one : chosen) {
     if (options.transcripts == Transcripts::kFitting && writer.expected() >= room) break;
     int64_t samples = 0;
     ASSIGN_OR_RETURN(const std::string text,
                      readers[one.task].Read(one.problem, options.transcripts, &samples));
     // One problem too large for what is left is passed over; a smaller one may fit.
-    const auto size = static_cast<int64_t>(text.size()) * 2 / 5;
-    if (options.transcripts == Transcripts::kFitting && writer.expected() + size > room) continue;
+    if (options.transcripts == Transcripts::kFitting &&
+        writer.expected() + writer.Estimate(text.size()) > room) {
+      if (++too_large == kTooLarge) break;
+      continue;
+    }
     where[one.task].Set(std::to_string(one.problem), static_cast<int64_t>(writer.chunk()));
     packed.samples += samples;
     writer.Add(text);
