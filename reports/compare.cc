@@ -87,11 +87,10 @@ std::string PClause(double p) {
   return text.starts_with("<") ? "< " + text.substr(1) : "= " + text;
 }
 
-std::string ByHowMuch(const TaskComparison& task, bool several) {
-  return absl::StrFormat("%s by %s, 95 %% interval %s, p %s%s", task.task,
-                         Points(task.paired.difference->value()),
-                         FormatInterval(*task.paired.difference, Unit::kDifferenceOfShares),
-                         PClause(task.p_holm), several ? " (Holm)" : "");
+std::string ByHowMuch(const TaskComparison& task) {
+  return absl::StrFormat(
+      "on %s by %s (95 %% interval %s, p %s)", task.task, Points(task.paired.difference->value()),
+      FormatInterval(*task.paired.difference, Unit::kDifferenceOfShares), PClause(task.p_holm));
 }
 
 std::string Enumerate(const std::vector<std::string>& parts) {
@@ -276,18 +275,20 @@ std::string VerdictSentence(const Comparison& comparison, std::string_view a, st
   const size_t compared = better.size() + worse.size() + unseen.size();
   if (compared == 0) return absl::StrFormat("%s and %s have no problem in common.", a, b);
   const auto name = [&](const std::vector<const TaskComparison*>& tasks) {
-    if (tasks.size() > kTasksInASentence) return InShort(tasks);
+    if (tasks.size() > kTasksInASentence) return "on " + InShort(tasks);
     std::vector<std::string> parts;
-    for (const TaskComparison* task : tasks) parts.push_back(ByHowMuch(*task, compared > 1));
+    for (const TaskComparison* task : tasks) parts.push_back(ByHowMuch(*task));
     return Enumerate(parts);
   };
   std::string text;
-  if (!better.empty()) text = absl::StrFormat("%s is better than %s on %s", b, a, name(better));
+  if (!better.empty()) text = absl::StrFormat("%s is better than %s %s", b, a, name(better));
   if (!worse.empty()) {
-    text += text.empty() ? absl::StrFormat("%s is worse than %s on %s", b, a, name(worse))
-                         : "; it is worse on " + name(worse);
+    text += text.empty() ? absl::StrFormat("%s is worse than %s %s", b, a, name(worse))
+                         : "; it is worse " + name(worse);
   }
-  if (unseen.empty()) return text + ".";
+  const bool claims = !better.empty() || !worse.empty();
+  const std::string end = claims && compared > 1 ? "; p adjusted by Holm." : ".";
+  if (unseen.empty()) return text + end;
   std::vector<std::string> names, sizes;
   for (const TaskComparison* task : unseen) {
     names.push_back(task->task);
@@ -303,7 +304,7 @@ std::string VerdictSentence(const Comparison& comparison, std::string_view a, st
     text += absl::StrFormat(": under %s points it would be missed more than one time in five",
                             Enumerate(sizes));
   }
-  return text + ".";
+  return text + end;
 }
 
 std::vector<std::string> ComparisonNotes(const Comparison& comparison, std::string_view a,

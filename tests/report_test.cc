@@ -60,7 +60,7 @@ TEST_F(Reports, ABetterRunIsSaidToBe) {
   WriteReportRun(database_, {.name = "b", .outcomes = b});
   ASSERT_OK_AND_ASSIGN(const Report report, Load({"a", "b"}));
   ASSERT_THAT(report.verdicts, SizeIs(1));
-  EXPECT_THAT(report.verdicts[0], AllOf(HasSubstr("B is better than A on sums by 40.0 points, 95 % "
+  EXPECT_THAT(report.verdicts[0], AllOf(HasSubstr("B is better than A on sums by 40.0 points (95 % "
                                                   "interval [+"),
                                         HasSubstr("p = 0.0001")));
   EXPECT_THAT(report.notes, IsEmpty());

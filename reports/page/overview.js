@@ -18,8 +18,11 @@ function drawOverview(main) {
 // A sentence with the letters of runs in their colours.
 function marked(text) {
   const letters = new Set(report.runs.map((run) => run.letter));
-  return text.split(/\b([A-Z]{1,2})\b/).map((word, i) =>
-      i % 2 === 1 && letters.has(word) && report.runs.length > 1 ? runMark(word) : word);
+  // An interval is not broken over two lines.
+  return text.split(/(\[[^\]]*\])/).map((part, at) => at % 2 === 1
+      ? h('span', {class: 'unbroken'}, part)
+      : part.split(/\b([A-Z]{1,2})\b/).map((word, i) =>
+          i % 2 === 1 && letters.has(word) && report.runs.length > 1 ? runMark(word) : word));
 }
 
 function notesBox() {

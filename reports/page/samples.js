@@ -404,13 +404,14 @@ function thinkingNode(text, raw) {
 }
 
 function answerNode(text, raw) {
-  const [before, found, after] = text.answer;
+  const [first, found, after] = text.answer;
+  const before = raw ? first : first.replace(/^\s*\n/, '');  // the lines after the thinking
   if (text.raw !== undefined) {
     return h('div', {class: 'answer-text'}, h('p', {class: 'role'}, 'The reply as it came'),
         text.raw ? reading(text.raw, {raw}) : h('p', {class: 'about'}, '(empty)'));
   }
   if (text.answer.length === 1) {
-    return before ? h('div', {class: 'answer-text'}, reading(before, {raw}))
+    return before.trim() ? h('div', {class: 'answer-text'}, reading(before, {raw}))
         : h('p', {class: 'about'}, 'No text after the thinking.');
   }
   const node = h('div', {class: 'answer-text reading', dir: 'auto'});
