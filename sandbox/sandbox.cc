@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <climits>
 #include <condition_variable>
 #include <cstdlib>
 #include <cstring>
@@ -241,7 +242,8 @@ struct Sandbox::Shared {
 
   absl::StatusOr<RunEnd> Answer(Worker* worker, const ProgramRun& run) {
     Frame frame;
-    const auto patience = static_cast<int>(run.limits.wall_ms + kSlackMs);
+    const auto patience = static_cast<int>(
+        std::min<int64_t>(sandbox_wire::kMostWalls * run.limits.wall_ms + kSlackMs, INT_MAX));
     if (!sandbox_wire::Receive(worker->socket, &frame, patience))
       return Broke(worker, "gave no answer");
     RunEnd end;

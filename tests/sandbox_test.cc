@@ -143,6 +143,48 @@ INSTANTIATE_TEST_SUITE_P(
                RunVerdict::kSecurityViolation, ""}),
     [](const testing::TestParamInfo<Ending>& info) { return std::string(info.param.name); });
 
+TEST(Sandbox, WaitingForAProcessorIsNotTheProgramsTime) {
+  SKIP_WITHOUT_FULL_ISOLATION();
+  SKIP_WITHOUT_PYTHON();
+  std::atomic<bool> over = false;
+  std::vector<std::jthread> others;
+  for (unsigned i = 0; i < 6 * std::thread::hardware_concurrency(); ++i)
+    others.emplace_back([&] {
+      while (!over) continue;
+    });
+  const std::string spins = "import time\nwhile time.process_time() < 0.4: pass\nprint('done')\n";
+  const ProgramEnd busy = RunPython(spins, "", {.wall_ms = 700, .cpu_ms = 5000});
+  const ProgramEnd asleep = RunPython("import time; time.sleep(60)", "", {.wall_ms = 300});
+  over = true;
+  EXPECT_EQ(busy.run.standard_output, "done\n") << busy.why;
+  EXPECT_GT(busy.run.wall_us, 700'000);  // else nothing was tried here
+  EXPECT_EQ(asleep.why, "wall");
+  EXPECT_LT(asleep.run.wall_us, 5'000'000);
+}
+
+TEST(Sandbox, AnOrphanThatRunsOnEndsWithItsCell) {
+  SKIP_WITHOUT_FULL_ISOLATION();
+  SKIP_WITHOUT_PYTHON();
+  const std::string orphan = "import os\nif os.fork() == 0:\n  os.setsid()\n  while True: pass\n";
+  const std::string counts =
+      "import os\nprint(len([p for p in os.listdir('/proc') if p.isdigit()]))\n";
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(RunPython(orphan).verdict, RunVerdict::kFinished);
+    EXPECT_EQ(RunPython(counts).run.standard_output, "1\n");  // it sees itself alone
+  }
+}
+
+TEST(Sandbox, TheCpuTimeOfOrphansThatDiedCounts) {
+  SKIP_WITHOUT_FULL_ISOLATION();
+  SKIP_WITHOUT_PYTHON();
+  const ProgramEnd end = RunPython(
+      "import os,time\nr, w = os.pipe()\nif os.fork() == 0:\n  if os.fork() == 0:\n"
+      "    while time.process_time() < 0.3: pass\n    os.write(w, b'x')\n  os._exit(0)\n"
+      "os.close(w)\nos.read(r, 1)\nos.read(r, 1)\ntime.sleep(0.1)\n");
+  EXPECT_EQ(end.verdict, RunVerdict::kFinished) << end.why;
+  EXPECT_GT(end.run.cpu_us, 250'000);
+}
+
 TEST(Sandbox, ForkedChildrenThatShareTheirMemoryAreCountedOnce) {
   SKIP_WITHOUT_FULL_ISOLATION();
   SKIP_WITHOUT_PYTHON();

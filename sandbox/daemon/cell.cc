@@ -20,6 +20,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
 
 #include "sandbox/daemon/filter.h"
 #include "sandbox/daemon/landlock.h"
@@ -121,23 +122,21 @@ std::string SetLimits(const Place& place, const Limits& limits) {
   return "";
 }
 
+// What sandbox/daemon/python.cc keeps for its interpreter.
+constexpr int kKept[] = {CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_SETPCAP, CAP_SYS_PTRACE};
+
 std::string DropCapabilities() {
-  for (int capability = 0; capability <= 63; ++capability) {
-    if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 && errno == EINVAL) break;
-  }
+  for (const int capability : kKept) prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
   prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
   __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct none[2] = {};
   return syscall(SYS_capset, &header, none) == 0 ? "" : Errno("capset");
 }
 
+// Of the daemon's own making; all others were default when it began. Handlers do not outlive exec.
 void DefaultSignals() {
-  for (int signal = 1; signal < NSIG; ++signal) {
-    if (signal != SIGKILL && signal != SIGSTOP) ::signal(signal, SIG_DFL);
-  }
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
+  signal(SIGPIPE, SIG_DFL);
+  signal(SIGINT, SIG_DFL);
 }
 
 // Puts `descriptors` at 0, 1, 2, ...; `report` after them, closed by exec; closes all others.
@@ -250,7 +249,8 @@ std::vector<LimitRow> LimitTable(const Place& place, const Limits& limits) {
   // What is allocated and not touched does not count; the poll on what is touched decides, and
   // this is what bounds a burst between two polls.
   const int64_t allocated = 2 * limits.memory_bytes + (int64_t{1} << 30);
-  const int64_t others = place.tier == Tier::kFull ? 3 : CountOwnTasks();
+  const int64_t others =
+      place.tier == Tier::kFull ? place.own_processes + place.ending : CountOwnTasks();
   return {{RLIMIT_CPU, cpu_seconds, "CPU"},
           {RLIMIT_DATA, allocated, "DATA"},
           {RLIMIT_STACK, limits.stack_bytes, "STACK"},
@@ -273,6 +273,13 @@ std::string Confine(const Place& place, const Limits& limits) {
   if (failed.empty() && !place.filter.empty() && !ApplyFilter(place.filter))
     failed = Errno("seccomp");
   return failed;
+}
+
+void DropBounding() {
+  for (int capability = 0; capability <= 63; ++capability) {
+    if (std::find(std::begin(kKept), std::end(kKept), capability) != std::end(kKept)) continue;
+    if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 && errno == EINVAL) break;
+  }
 }
 
 std::string OpenCell(const Place& place, const Limits& limits, Cell* cell) {
@@ -330,10 +337,16 @@ void EmptyScratch(const Place& place) {
   mkdir(place.scratch.c_str(), 0755);
 }
 
+void ReapProgram(Cell* cell, CellEnd* end) {
+  if (cell->program <= 0 || end->program_reaped) return;
+  end->status = Reap(cell->program, end);
+  end->program_reaped = true;
+}
+
 void CloseCell(const Place& place, Cell* cell, CellEnd* end) {
   KillCell(*cell);
   // The program is our child: the cell's first process cannot finish before it is reaped.
-  if (cell->program > 0 && !end->program_reaped) end->status = Reap(cell->program, end);
+  ReapProgram(cell, end);
   if (cell->first > 0) Reap(cell->first, end);
   if (place.tier != Tier::kFull) KillDescendants();
   Forget(&cell->first_pidfd);

@@ -26,6 +26,10 @@ struct Place {
   std::string scratch = "/tmp";
   std::vector<std::pair<std::string, std::string>> directories;  // inside -> real
   int own_pid_namespace = -1;
+  // Processes of the program's user that are ours: the worker, the cell's first one, warm
+  // interpreters; and first ones of earlier cells that still end.
+  int own_processes = 2;
+  int ending = 0;
   std::vector<sock_filter> filter;
 };
 
@@ -44,6 +48,9 @@ using Descriptors = std::vector<int>;
 
 // The cell without its program; "" or what failed.
 std::string OpenCell(const Place& place, const sandbox_wire::Limits& limits, Cell* cell);
+// Where root is given up and the worker's root stands: capabilities that no program and no warm
+// interpreter needs to begin cannot be had again. The other four are dropped by each program.
+void DropBounding();
 // Begins the program; returns when it was executed, or says what failed.
 std::string StartProgram(const Place& place, const sandbox_wire::Request& request,
                          const Descriptors& descriptors, Cell* cell);
@@ -56,6 +63,8 @@ struct CellEnd {
   int64_t peak_bytes = 0;
 };
 void CloseCell(const Place& place, Cell* cell, CellEnd* end);
+// Waits for the program, which has ended, and for nothing else.
+void ReapProgram(Cell* cell, CellEnd* end);
 // Below `full`, where /tmp is a directory of the host's: removes what the program left in it.
 void EmptyScratch(const Place& place);
 // Kills the program's tree without waiting.

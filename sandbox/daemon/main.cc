@@ -4,6 +4,7 @@
 // to show as descriptors from 4 on; it is told no secret, and what it is told it cannot keep: it
 // ends with the socket.
 #include <fcntl.h>
+#include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -73,6 +74,7 @@ int BeWorker(const Options& options, Place place) {
   const std::string failed = BuildRoot(options.directories);
   if (!failed.empty()) return Refuse(failed);
   for (const ReadOnlyDirectory& directory : options.directories) close(directory.descriptor);
+  DropBounding();
   place.own_pid_namespace = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
   if (place.own_pid_namespace < 0) return Refuse(Errno("/proc/self/ns/pid"));
   return Greet(place);
@@ -126,6 +128,9 @@ int ServeBelow(const Options& options, Place place) {
 int Main(int count, char** words) {
   if (count == 4 && strcmp(words[1], "--probe") == 0) return Probe(2, words + 2);
   if (count == 3 && strcmp(words[1], "--misbehave") == 0) return Misbehave(words[2]);
+  // What our starter ignored (nohup), programs need not.
+  for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
+  mallopt(M_MMAP_THRESHOLD, 64 << 10);  // what is large goes back: every fork copies what is held
   signal(SIGPIPE, SIG_IGN);
   signal(SIGINT, SIG_IGN);  // Ctrl-C is the harness's to answer
   umask(022);

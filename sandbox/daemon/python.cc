@@ -25,6 +25,9 @@ namespace assay {
 const std::map<std::string, std::string>& SandboxFiles();  // cmake/embed.cmake
 }
 
+extern const unsigned char kPythonFork[];  // cmake/embed_bytes.cmake: python/fork.c, compiled
+extern const size_t kPythonForkBytes;
+
 namespace assay::sandboxd {
 namespace {
 
@@ -32,41 +35,41 @@ using sandbox_wire::Request;
 
 constexpr int kStartMs = 10000;
 constexpr int kReplyMs = 10000;
+constexpr size_t kMostLimits = 16;  // fork.c
+constexpr int kKept[] = {CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_SETPCAP, CAP_SYS_PTRACE};
 
+// Ptrace: setns by a pidfd asks for the right to look into its process, which has more than these.
 void KeepCapabilities() {
   __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct has[2] = {};
   syscall(SYS_capget, &header, has);
-  for (__user_cap_data_struct& half : has) half.inheritable = half.permitted;
+  for (const int capability : kKept) has[0].inheritable |= 1u << capability;
   syscall(SYS_capset, &header, has);
-  // Ptrace: setns by a pidfd asks for the right to look into its process, which has more than
-  // these.
-  for (const int capability : {CAP_SYS_ADMIN, CAP_SYS_CHROOT, CAP_SETPCAP, CAP_SYS_PTRACE})
-    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0);
-  for (int capability = 0; capability <= 63; ++capability) {
-    if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0 && errno == EINVAL) break;
-  }
+  for (const int capability : kKept) prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0);
+  for (const int capability : kKept) prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-[[noreturn]] void BeZygote(const Request& request, int socket, int filter) {
+[[noreturn]] void BeZygote(const Request& request, bool with_driver, int socket, int filter,
+                           int library) {
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-  const int high_socket = fcntl(socket, F_DUPFD, 64), high_filter = fcntl(filter, F_DUPFD, 64);
+  int high = 3;
+  for (const int given : {socket, filter, library}) {
+    const int copy = fcntl(given, F_DUPFD, 64);
+    dup2(copy, high++);
+  }
   const int null = open("/dev/null", O_RDWR);
   for (int i = 0; i < 3; ++i) dup2(null, i);
-  dup2(high_socket, 3);
-  dup2(high_filter, 4);
-  close_range(5, ~0u, 0);
+  close_range(6, ~0u, 0);
   KeepCapabilities();
   signal(SIGPIPE, SIG_DFL);
-  const std::string& text = SandboxFiles().at("sandbox/python/zygote.py");
   std::vector<std::string> words;
   for (const std::string& word : request.arguments) {
     if (word.starts_with("/box/")) break;
     words.push_back(word);
   }
-  words.push_back("-c");
-  words.push_back(text);
+  words.insert(words.end(), {"-c", SandboxFiles().at("sandbox/python/zygote.py")});
+  if (with_driver) words.push_back(SandboxFiles().at("sandbox/python/driver.py"));
   std::vector<char*> arguments, environment;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   for (const std::string& entry : request.environment)
@@ -77,10 +80,8 @@ void KeepCapabilities() {
   _exit(127);
 }
 
-int FilterFile(const Place& place) {
-  const int file = memfd_create("filter", MFD_CLOEXEC);
-  const std::string_view bytes(reinterpret_cast<const char*>(place.filter.data()),
-                               place.filter.size() * sizeof(sock_filter));
+int MemoryFile(const char* name, std::string_view bytes) {
+  const int file = memfd_create(name, MFD_CLOEXEC);
   if (file >= 0 && !WriteAll(file, bytes)) {
     close(file);
     return -1;
@@ -97,31 +98,23 @@ bool ReadMessage(int socket, int timeout_ms, std::string* text) {
   return got > 0;
 }
 
-std::string Quoted(const std::string& text) {
-  std::string out = "\"";
-  for (const char c : text) {
-    char escaped[8];
-    const bool plain = c >= ' ' && c < 0x7F && c != '"' && c != '\\';
-    if (!plain) std::snprintf(escaped, sizeof escaped, "\\u%04x", static_cast<unsigned char>(c));
-    out += plain ? std::string(1, c) : escaped;
-  }
-  return out + "\"";
-}
-
+// As sandbox/python/fork.c reads it: the limits, then the file and its arguments, divided by zeros.
 std::string RequestText(const Place& place, const Request& request) {
+  int64_t numbers[1 + 2 * kMostLimits] = {};
+  for (const LimitRow& row : LimitTable(place, request.limits)) {
+    const auto at = static_cast<size_t>(numbers[0]++);
+    if (at == kMostLimits) abort();  // a bug: fork.c has room for as many
+    numbers[1 + 2 * at] = row.resource;
+    numbers[2 + 2 * at] = row.value;
+  }
+  std::string text(reinterpret_cast<const char*>(numbers), sizeof numbers);
   const auto file = std::find_if(request.arguments.begin(), request.arguments.end(),
                                  [](const std::string& word) { return word.starts_with("/box/"); });
-  std::string text = "{\"file\": " + Quoted(*file) + ", \"arguments\": [";
-  for (auto argument = file + 1; argument != request.arguments.end(); ++argument)
-    text += (argument == file + 1 ? "" : ", ") + Quoted(*argument);
-  text += "], \"limits\": [";
-  bool first = true;
-  for (const LimitRow& row : LimitTable(place, request.limits)) {
-    text += (first ? "[" : ", [") + std::to_string(row.resource) + ", " +
-            std::to_string(row.value) + "]";
-    first = false;
+  for (auto word = file; word != request.arguments.end(); ++word) {
+    if (word != file) text += '\0';
+    text += *word;
   }
-  return text + "]}";
+  return text;
 }
 
 bool SendWith(int socket, const std::string& text, const std::vector<int>& descriptors) {
@@ -142,6 +135,10 @@ bool SendWith(int socket, const std::string& text, const std::vector<int>& descr
 
 }  // namespace
 
+bool IsDriver(const std::string& text) {
+  return text == SandboxFiles().at("sandbox/python/driver.py");
+}
+
 bool FitsZygote(const Place& place, const Request& request) {
   return request.runner == sandbox_wire::Runner::kPython && place.tier == Tier::kFull &&
          std::any_of(request.arguments.begin(), request.arguments.end(),
@@ -153,11 +150,15 @@ std::string Zygote::Ensure(const Place& place, const Request& request) {
   int sockets[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0)
     return Errno("socket pair");
-  const int filter = FilterFile(place);
-  if (filter < 0) return Errno("filter file");
+  const int filter = MemoryFile("filter", {reinterpret_cast<const char*>(place.filter.data()),
+                                           place.filter.size() * sizeof(sock_filter)});
+  const int library =
+      MemoryFile("fork", {reinterpret_cast<const char*>(kPythonFork), kPythonForkBytes});
+  if (filter < 0 || library < 0) return Errno("a file in memory");
   pid_ = Clone(0, nullptr);
-  if (pid_ == 0) BeZygote(request, sockets[1], filter);
+  if (pid_ == 0) BeZygote(request, with_driver_, sockets[1], filter, library);
   close(filter);
+  close(library);
   close(sockets[1]);
   socket_ = sockets[0];
   std::string said;

@@ -11,6 +11,8 @@ namespace assay::sandboxd {
 // sandbox/python/zygote.py as a process of the worker's. Only in the tier `full`.
 class Zygote {
  public:
+  // One for programs; one for our driver (sandbox/python/driver.py), which it has compiled.
+  explicit Zygote(bool with_driver) : with_driver_(with_driver) {}
   // Starts it where it is not there yet; "" or what failed.
   std::string Ensure(const Place& place, const sandbox_wire::Request& request);
   int pid() const { return pid_; }
@@ -22,11 +24,13 @@ class Zygote {
   std::string Reap(CellEnd* end);
 
  private:
+  const bool with_driver_;
   int pid_ = -1;
   int socket_ = -1;
 };
 
 // Whether the request runs a file with an interpreter that a zygote can stand in for.
+bool IsDriver(const std::string& text);
 bool FitsZygote(const Place& place, const sandbox_wire::Request& request);
 
 }  // namespace assay::sandboxd

@@ -49,8 +49,8 @@ std::vector<int> Descendants(int proc) {
   return pids;
 }
 
-// utime + stime + cutime + cstime of /proc/PID/stat, the 14th to 17th fields.
-int64_t CpuOf(int proc, int pid) {
+// utime + stime + cutime + cstime of /proc/PID/stat, the 14th to 17th fields; or the last two.
+int64_t CpuOf(int proc, int pid, bool only_children = false) {
   const std::string text = ReadSmall(proc, (std::to_string(pid) + "/stat").c_str());
   const size_t after_name = text.rfind(')');
   if (after_name == std::string::npos) return 0;
@@ -59,7 +59,8 @@ int64_t CpuOf(int proc, int pid) {
   int64_t ticks = 0;
   for (int field = 14; field <= 17; ++field) {
     char* end = nullptr;
-    ticks += strtoll(at, &end, 10);
+    const int64_t value = strtoll(at, &end, 10);
+    if (field >= 16 || !only_children) ticks += value;
     at = end;
   }
   static const int64_t tick_us = 1000000 / sysconf(_SC_CLK_TCK);
@@ -85,16 +86,45 @@ int64_t ShareOf(int proc, int pid) {
   return FieldBytes(text, "\nPss_Anon:") + FieldBytes(text, "\nPss_Shmem:");
 }
 
+// All but ours: the worker, the cell's first process, `others`.
+void EraseOwn(const Cell& cell, const std::vector<int>& others, std::vector<int>* pids) {
+  std::erase_if(*pids, [&](int pid) {
+    return pid == getpid() || pid == cell.first ||
+           std::find(others.begin(), others.end(), pid) != others.end();
+  });
+}
+
 }  // namespace
+
+int64_t WaitedUs(int proc, const Place& place, const Cell& cell, const std::vector<int>& others) {
+  std::vector<int> pids = place.tier == Tier::kFull ? ListProcesses(proc) : Descendants(proc);
+  EraseOwn(cell, others, &pids);
+  int64_t most = 0;
+  for (const int pid : pids) {
+    // Nanoseconds on a processor, nanoseconds in the queue for one, turns.
+    const std::string text = ReadSmall(proc, (std::to_string(pid) + "/schedstat").c_str());
+    const size_t blank = text.find(' ');
+    if (blank != std::string::npos)
+      most = std::max<int64_t>(most, strtoll(text.c_str() + blank, nullptr, 10) / 1000);
+  }
+  return most;
+}
+
+bool IsEmptyCell(int proc, const Cell& cell, const std::vector<int>& others, int64_t* orphans_us) {
+  std::vector<int> pids = ListProcesses(proc);
+  // Our own are seen where /proc can be read at all.
+  if (std::find(pids.begin(), pids.end(), cell.first) == pids.end()) return false;
+  EraseOwn(cell, others, &pids);
+  if (!pids.empty()) return false;
+  *orphans_us = CpuOf(proc, cell.first, true);
+  return true;
+}
 
 Usage ReadUsage(int proc, const Place& place, const Cell& cell, const std::vector<int>& others,
                 int64_t limit) {
   const bool full = place.tier == Tier::kFull;
   std::vector<int> pids = full ? ListProcesses(proc) : Descendants(proc);
-  std::erase_if(pids, [&](int pid) {
-    return pid == getpid() || pid == cell.first ||
-           std::find(others.begin(), others.end(), pid) != others.end();
-  });
+  EraseOwn(cell, others, &pids);
   Usage usage;
   usage.processes = static_cast<int>(pids.size());
   if (cell.first > 0) usage.cpu_us += CpuOf(proc, cell.first);

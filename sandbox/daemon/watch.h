@@ -21,4 +21,12 @@ struct Usage {
 Usage ReadUsage(int proc, const Place& place, const Cell& cell, const std::vector<int>& others,
                 int64_t limit);
 
+// How long the one of them that waited longest for a processor did so: on a busy machine that is
+// not the program's time. 0 where the kernel does not count it.
+int64_t WaitedUs(int proc, const Place& place, const Cell& cell, const std::vector<int>& others);
+
+// Of a cell in the tier `full` whose program was reaped: whether nothing runs in it but its first
+// process; then *orphans_us is the CPU time of those that this one reaped.
+bool IsEmptyCell(int proc, const Cell& cell, const std::vector<int>& others, int64_t* orphans_us);
+
 }  // namespace assay::sandboxd

@@ -79,13 +79,79 @@ int Reopen(int descriptor) {
   return open(path.c_str(), O_RDONLY | O_CLOEXEC);
 }
 
+// Cells besides the one in use: the next one, made while nobody waits, and those that still end.
+// To end a mount namespace takes the kernel milliseconds, in which an empty cell is waited for in
+// vain.
+class Cells {
+ public:
+  explicit Cells(Place* place) : place_(*place) {}
+
+  // A fresh cell with these limits.
+  std::string Take(const Limits& limits, Cell* cell) {
+    const bool fits = next_.first > 0 && scratch_bytes_ == limits.scratch_bytes &&
+                      scratch_files_ == limits.scratch_files;
+    if (!fits) {
+      if (next_.first > 0) End(next_);
+      next_ = Cell();
+      return OpenCell(place_, limits, cell);
+    }
+    *cell = next_;
+    next_ = Cell();
+    return "";
+  }
+
+  // For the next run, which likely is as the last one. A failure is that run's to tell.
+  void Prepare(const Limits& limits) {
+    if (place_.tier != Tier::kFull || next_.first > 0) return;
+    scratch_bytes_ = limits.scratch_bytes;
+    scratch_files_ = limits.scratch_files;
+    if (!OpenCell(place_, limits, &next_).empty()) {
+      CellEnd ignored;
+      CloseCell(place_, &next_, &ignored);
+    }
+  }
+
+  // Kills a cell in which nothing runs but its first process, and does not wait.
+  void End(const Cell& cell) {
+    KillCell(cell);
+    if (cell.program_pidfd >= 0) close(cell.program_pidfd);
+    close(cell.first_pidfd);
+    ending_.push_back(cell.first);
+    Reap();
+  }
+
+  // Those that have ended; waits where too many have not.
+  void Reap() {
+    std::erase_if(ending_, [](int pid) { return waitpid(pid, nullptr, WNOHANG) == pid; });
+    while (ending_.size() > kMostEnding) {
+      waitpid(ending_.front(), nullptr, 0);
+      ending_.erase(ending_.begin());
+    }
+    place_.ending = static_cast<int>(ending_.size());
+  }
+
+  const std::vector<int>& ending() const { return ending_; }
+
+ private:
+  static constexpr size_t kMostEnding = 16;
+  Place& place_;
+  Cell next_;
+  int64_t scratch_bytes_ = 0, scratch_files_ = 0;
+  std::vector<int> ending_;  // first processes
+};
+
 class Run {
  public:
   // `zygote` is null where the program is executed.
-  Run(int socket, int proc, const Place& place, const Request& request, Zygote* zygote, int warm)
-      : socket_(socket), proc_(proc), place_(place), request_(request), zygote_(zygote) {
-    if (warm > 0) zygotes_.push_back(warm);
-  }
+  Run(int socket, int proc, const Place& place, const Request& request, Zygote* zygote,
+      std::vector<int> ours, Cells* cells)
+      : socket_(socket),
+        proc_(proc),
+        place_(place),
+        request_(request),
+        zygote_(zygote),
+        cells_(*cells),
+        ours_(std::move(ours)) {}
 
   // "" and *end, or what is wrong with the sandbox.
   std::string Do(std::vector<int> given, End* end) {
@@ -124,7 +190,8 @@ class Run {
     owned.Keep(program[2]);
     if (!failed.empty()) return failed;
     if (std::count(program.begin(), program.end(), -1) > 0) return Errno("a descriptor is missing");
-    failed = OpenCell(place_, request_.limits, &cell_);
+    failed = cells_.Take(request_.limits, &cell_);
+    ours_.insert(ours_.end(), cells_.ending().begin(), cells_.ending().end());
     began_us_ = NowUs();
     if (!failed.empty()) return failed;
     return zygote_ != nullptr ? zygote_->StartProgram(place_, request_, program, &cell_)
@@ -136,8 +203,7 @@ class Run {
     int64_t next_look = began_us_ + kPollUs;
     while (true) {
       const int64_t now = NowUs();
-      if (end->stopped == Stopped::kNo && now - began_us_ > request_.limits.wall_ms * 1000)
-        Stop(Stopped::kWall, "wall", end);
+      if (end->stopped == Stopped::kNo && IsLate(now)) Stop(Stopped::kWall, "wall", end);
       if (now >= next_look) {
         Look(end);
         // A tree of many processes takes long to read: a tenth of the time goes to it.
@@ -155,8 +221,17 @@ class Run {
       if (out_.seen > out_.keep) Stop(Stopped::kOutput, "stdout", end);
       if ((waiting[0].revents & POLLIN) != 0) break;
     }
+    ended_ = end->stopped == Stopped::kNo;
     end->ended_us = NowUs();
     end->wall_us = end->ended_us - began_us_;
+  }
+
+  bool IsLate(int64_t now) {
+    const int64_t wall_us = request_.limits.wall_ms * 1000;
+    if (now - began_us_ <= wall_us + waited_us_) return false;
+    waited_us_ =
+        std::min(WaitedUs(proc_, place_, cell_, ours_), (sandbox_wire::kMostWalls - 1) * wall_us);
+    return now - began_us_ > wall_us + waited_us_;
   }
 
   // Nobody asks any more. The worker is the first process of its namespace: all end with it.
@@ -168,7 +243,7 @@ class Run {
   }
 
   void Look(End* end) {
-    const Usage usage = ReadUsage(proc_, place_, cell_, zygotes_, request_.limits.memory_bytes);
+    const Usage usage = ReadUsage(proc_, place_, cell_, ours_, request_.limits.memory_bytes);
     peak_ = std::max(peak_, usage.memory_bytes);
     if (usage.memory_bytes > request_.limits.memory_bytes) Stop(Stopped::kMemory, "rss", end);
     if (usage.cpu_us > request_.limits.cpu_ms * 1000) Stop(Stopped::kCpu, "cpu", end);
@@ -205,11 +280,30 @@ class Run {
     close(file);
   }
 
+  // Where the program ended by itself and left nothing behind, its cell ends without us.
+  bool LeaveCell(CellEnd* last) {
+    if (!ended_ || place_.tier != Tier::kFull) return false;
+    if (zygote_ != nullptr) lost_ = zygote_->Reap(last);
+    if (!lost_.empty()) return false;
+    ReapProgram(&cell_, last);
+    int64_t orphans_us = 0;
+    if (!IsEmptyCell(proc_, cell_, ours_, &orphans_us)) return false;
+    last->cpu_us += orphans_us;
+    cells_.End(cell_);
+    cell_ = Cell();
+    return true;
+  }
+
+  void CloseFull(CellEnd* last) {
+    KillCell(cell_);
+    if (zygote_ != nullptr && cell_.program_pidfd >= 0 && !last->program_reaped && lost_.empty())
+      lost_ = zygote_->Reap(last);
+    CloseCell(place_, &cell_, last);
+  }
+
   void Finish(End* end) {
     CellEnd last;
-    KillCell(cell_);
-    if (zygote_ != nullptr && cell_.program_pidfd >= 0) lost_ = zygote_->Reap(&last);
-    CloseCell(place_, &cell_, &last);
+    if (!LeaveCell(&last)) CloseFull(&last);
     error_.Drain();
     for (int i = 0; i < 64 && out_.descriptor >= 0; ++i) out_.Drain();
     if (out_.seen > out_.keep && end->stopped == Stopped::kNo) {
@@ -237,53 +331,70 @@ class Run {
   const Place& place_;
   const Request& request_;
   Zygote* const zygote_;
-  std::string lost_;          // what is wrong with the zygote
-  std::vector<int> zygotes_;  // processes of ours that are no program's
+  Cells& cells_;
+  std::vector<int> ours_;  // processes that are no program's
+  std::string lost_;       // what is wrong with the zygote
   Cell cell_;
   Stream out_, error_;
   int64_t began_us_ = 0;
   int64_t peak_ = 0;
+  int64_t waited_us_ = 0;  // for a processor, when last looked at
+  bool ended_ = false;     // by itself
 };
 
 // What /box holds between requests.
 class Box {
  public:
   explicit Box(std::string path) : path_(std::move(path)) {}
-  std::string Hold(const Request& request) {
+  // Takes the files out of the request: what is held on, every fork copies.
+  std::string Hold(Request* from) {
+    Request& request = *from;
     if (request.box_id == holds_ && !request.box_sent) return "";
     if (!request.box_sent) return "/box does not hold " + request.box_id;
     holds_ = "";
     std::string failed = EmptyBox(path_);
     std::vector<BoxEntry> files;
-    for (const sandbox_wire::BoxFile& file : request.box)
-      files.push_back({file.name, file.bytes, file.executable});
+    has_driver_ = false;
+    for (sandbox_wire::BoxFile& file : request.box) {
+      has_driver_ |= file.name == "main.py" && IsDriver(file.bytes);
+      files.push_back({file.name, std::move(file.bytes), file.executable});
+    }
+    request.box.clear();
     if (failed.empty()) failed = FillBox(path_, files);
     if (failed.empty()) holds_ = request.box_id;
     return failed;
   }
+  bool has_driver() const { return has_driver_; }
 
  private:
   const std::string path_;
   std::string holds_;
+  bool has_driver_ = false;
 };
 
 }  // namespace
 
-int Serve(int socket, const Place& place) {
+int Serve(int socket, Place place) {
   const int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   Box box(place.box);
-  Zygote zygote;
+  Zygote plain(false), driver(true);
+  Cells cells(&place);
   Frame frame;
   while (sandbox_wire::Receive(socket, &frame)) {
     Request request;
     End end;
     std::string failed = "a request that cannot be read";
     if (frame.kind == sandbox_wire::Kind::kRun && Unpack(frame.bytes, &request)) {
-      failed = box.Hold(request);
+      frame.bytes = std::string();
+      cells.Reap();
+      failed = box.Hold(&request);
       const bool warm = FitsZygote(place, request);
+      Zygote& zygote = box.has_driver() ? driver : plain;
       if (failed.empty() && warm) failed = zygote.Ensure(place, request);
+      place.own_processes = 2 + (plain.pid() > 0) + (driver.pid() > 0);
       if (failed.empty()) {
-        failed = Run(socket, proc, place, request, warm ? &zygote : nullptr, zygote.pid())
+        failed = Run(socket, proc, place, request, warm ? &zygote : nullptr,
+                     {plain.pid(), driver.pid()}, &cells)
                      .Do(std::move(frame.descriptors), &end);
       }
     }
@@ -291,6 +402,7 @@ int Serve(int socket, const Place& place) {
     const bool sent = failed.empty() ? Send(socket, sandbox_wire::Kind::kEnd, Pack(end))
                                      : Send(socket, sandbox_wire::Kind::kFault, failed);
     if (!sent) break;
+    cells.Prepare(request.limits);
   }
   return 0;
 }

@@ -8,6 +8,6 @@
 namespace assay::sandboxd {
 
 // Answers requests until the socket closes. Returns the exit status.
-int Serve(int socket, const Place& place);
+int Serve(int socket, Place place);
 
 }  // namespace assay::sandboxd

@@ -1,108 +1,35 @@
-# A Python that is warm: forks for each run, puts the child into its cell, confines it, runs the file.
+# A Python that is warm: its children are confined in cells and run the file that was asked for.
 #
-# Started by assay-sandboxd in its worker, in whose namespaces it stays; runs nothing but this file
-# and the standard library itself. Descriptor 3: requests, 4: the filter of system calls.
+# python3 zygote.py [TEXT-OF-DRIVER]. Started by assay-sandboxd in its worker, in whose namespaces it stays; runs
+# nothing but this file, the driver's definitions and the standard library itself. Descriptor 3: requests, 4: the filter
+# of system calls, 5: the library of sandbox/python/fork.c, which waits, forks and confines.
+#
+# What is imported and made before a fork is what a run does not wait for; but each page is one that a fork copies the
+# entry of, and each page that a child touches is copied (2 us): hence no more modules than programs often use, and the
+# odd ways between the fork and the program.
 import atexit
-import ast
 import bisect
 import builtins
 import collections
 import copy
 import ctypes
-import datetime
-import decimal
-import fractions
 import functools
 import gc
 import heapq
 import io
 import itertools
-import json
 import math
 import operator
 import os
 import random
 import re
-import resource
-import signal
-import socket
-import statistics
 import string
 import sys
 import threading
-import traceback
 import types
 import typing
 from importlib.util import decode_source
-
-NEW_CELL = 0x00020000 | 0x08000000  # mount and ipc namespaces
-NEW_PID = 0x20000000
-libc = ctypes.CDLL(None, use_errno=True)
-
-
-class Program(ctypes.Structure):
-    _fields_ = [("length", ctypes.c_ushort), ("filter", ctypes.c_void_p)]
-
-
-def load_filter():
-    data = os.pread(4, 1 << 20, 0)
-    os.close(4)
-    buffer = ctypes.create_string_buffer(data, len(data))
-    return buffer, Program(len(data) // 8, ctypes.addressof(buffer))
-
-
-def check(result, what):
-    if result != 0:
-        raise OSError(ctypes.get_errno(), what)
-
-
-def confine(limits, program):
-    for number, value in limits:
-        resource.setrlimit(number, (value, value))
-    check(libc.prctl(47, 4, 0, 0, 0), "clear ambient capabilities")
-    check(libc.capset((ctypes.c_uint * 2)(0x20080522, 0), (ctypes.c_uint * 6)()), "capset")
-    check(libc.prctl(38, 1, 0, 0, 0), "no_new_privs")
-    check(libc.syscall(317, 1, 0, ctypes.byref(program)), "seccomp")
-
-
-def arrange(descriptors, report):
-    """`descriptors` become 0, 1, 2, ...; the report comes after them."""
-    import fcntl
-    count = len(descriptors)
-    high = [fcntl.fcntl(d, fcntl.F_DUPFD, 64) for d in descriptors + [report]]
-    for number, descriptor in enumerate(high):
-        os.dup2(descriptor, number)
-    check(libc.close_range(count + 1, 0xFFFFFFFF, 0), "close_range")
-    return count
-
-
-def run_file(path, arguments):
-    sys.argv = [path] + arguments
-    sys.path[0:1] = [os.path.dirname(path)]
-    main = types.ModuleType("__main__")
-    main.__file__ = path
-    main.__builtins__ = builtins
-    main.__annotations__ = {}
-    sys.modules["__main__"] = main
-    for name in ("ctypes", "_ctypes", "resource", "socket", "_socket", "selectors"):
-        sys.modules.pop(name, None)
-    status = 0
-    try:
-        with open(path, "rb") as file:
-            source = decode_source(file.read())  # bytes that are no UTF-8 are an error, as in a file
-        exec(compile(source, path, "exec", dont_inherit=True), main.__dict__)
-    except SystemExit as error:
-        status = error.code
-    except KeyboardInterrupt:
-        sys.excepthook(*sys.exc_info())
-        status = "interrupted"
-    except BaseException as error:
-        trace = error.__traceback__
-        error.__traceback__ = trace.tb_next if trace else None  # without our own frame
-        sys.excepthook(type(error), error, error.__traceback__)
-        status = 1
-    return finish(status, main)
-
+from _signal import SIG_DFL, SIGINT, default_int_handler, signal
 
 def finish(status, main):
     """What Py_Finalize does that can be seen from outside, without its walk through all memory."""
@@ -133,62 +60,125 @@ def finish(status, main):
         except BaseException:
             status = status or 120
     if interrupted:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        os.kill(os.getpid(), signal.SIGINT)
+        signal(SIGINT, SIG_DFL)
+        os.kill(os.getpid(), SIGINT)
     os._exit(status & 0xFF)
 
 
-def be_program(request, descriptors, cell, report, program):
+def run_file(path, main, driver):
+    status = 0
     try:
-        check(libc.setns(cell, NEW_CELL), "setns into the cell")
-        report = arrange(descriptors, report)
-        os.setsid()
-        os.chdir("/tmp")
-        with open("/proc/self/oom_score_adj", "w") as file:
-            file.write("1000")
-        for stream, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
-            errors = "backslashreplace" if number == 2 else "surrogateescape"
-            made = open(number, mode, encoding="utf-8", errors=errors, closefd=False)
-            if number == 2:
-                made.reconfigure(line_buffering=True)
-            setattr(sys, stream, made)
-            setattr(sys, "__%s__" % stream, made)
-        confine(request["limits"], program)
-        os.write(report, b"+")
-        os.close(report)
+        with open(path, "rb", buffering=0) as file:
+            source = file.readall()
+        if not source.isascii():
+            source = decode_source(source)  # bytes that are no UTF-8 are an error, as in a file
+        code = driver[1] if source == driver[0] else compile(source, path, "exec", dont_inherit=True)
+        exec(code, main.__dict__)
+    except SystemExit as error:
+        status = error.code
+    except KeyboardInterrupt:
+        sys.excepthook(*sys.exc_info())
+        status = "interrupted"
     except BaseException as error:
-        os.write(report, ("python: %r" % (error,)).encode())
-        os._exit(1)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    run_file(request["file"], request["arguments"])
+        trace = error.__traceback__
+        error.__traceback__ = trace.tb_next if trace else None  # without our own frame
+        sys.excepthook(type(error), error, error.__traceback__)
+        status = 1
+    return finish(status, main)
 
 
-def serve():
-    buffer, program = load_filter()
-    requests = socket.socket(fileno=3)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def streams():
+    """sys.stdin, stdout and stderr as a run has them: on a file in memory and two pipes. What they learn of their
+    descriptors when they are made (whether one can seek) holds for the run's own."""
+    memory, (read, write) = os.memfd_create("stdin"), os.pipe()
+    for descriptor, number in ((memory, 0), (write, 1), (write, 2)):
+        os.dup2(descriptor, number)
+    for descriptor in (memory, read, write):
+        os.close(descriptor)
+    for name, number, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        errors = "backslashreplace" if number == 2 else "surrogateescape"
+        stream = open(number, mode, encoding="utf-8", errors=errors, closefd=False)
+        if number == 2:
+            stream.reconfigure(line_buffering=True)
+        setattr(sys, name, stream)
+        setattr(sys, "__%s__" % name, stream)
+
+
+def refresh_stdin():
+    """Standard input is a pipe, or standard streams lie elsewhere: what is known of the file in memory is wrong."""
+    try:
+        os.lseek(0, 0, os.SEEK_CUR)
+    except OSError:
+        sys.stdin = sys.__stdin__ = open(0, "r", encoding="utf-8", errors="surrogateescape", closefd=False)
+
+
+def fresh_main():
+    main = types.ModuleType("__main__")
+    main.__builtins__ = builtins
+    main.__annotations__ = {}
+    sys.modules["__main__"] = main
+    return main
+
+
+def compiled(text):
+    """In another process: what a compiler leaves in memory would be part of every fork."""
+    import marshal
+    read, write = os.pipe()
+    if os.fork() == 0:
+        with open(write, "wb") as file:
+            file.write(marshal.dumps(compile(text, "/box/main.py", "exec", dont_inherit=True)))
+        os._exit(0)
+    os.close(write)
+    with open(read, "rb") as file:
+        code = marshal.loads(file.read())
+    os.wait()
+    return code
+
+
+def serve(driver):
+    native = ctypes.PyDLL("/proc/self/fd/5")  # PyDLL: nobody else waits for the interpreter
+    filters = os.pread(4, 1 << 20, 0)
+    held = ctypes.create_string_buffer(filters, len(filters))
+    room = ctypes.create_string_buffer(65536)
+    os.close(4)
+    os.close(5)
+    streams()
+    for name in ("ctypes", "_ctypes"):  # programs that import them get fresh ones
+        sys.modules.pop(name, None)
+    main = fresh_main()
+    main.__file__ = ""
+    sys.path[0:1] = ["/box"]
+    wait = native.assay_serve
+    arguments = (3, ctypes.byref(held), ctypes.c_ushort(len(filters) // 8), ctypes.byref(room),
+                 ctypes.c_size_t(len(room)))
+    text = memoryview(room).cast("B")
+    compile(b"0", "", "exec")  # the first makes a class for each kind of syntax tree
+    os.write(3, b"ready")
     gc.collect()
     gc.freeze()
-    requests.send(b"ready")
     while True:
-        data, descriptors, _, _ = socket.recv_fds(requests, 65536, 16)
-        if not data:
-            os._exit(0)
-        request = json.loads(data)
-        report, cell = descriptors[0], descriptors[1]
-        if libc.setns(cell, NEW_PID) != 0:
-            requests.send(b"setns to the cell's pid namespace: errno %d" % ctypes.get_errno())
-            os._exit(1)
-        child = os.fork()
-        if child == 0:
-            be_program(request, descriptors[2:], cell, report, program)
-        for descriptor in descriptors:
-            os.close(descriptor)
-        requests.send(b"%d" % child)
-        requests.recv(1)  # the worker holds its pidfd: only now may the child be reaped
-        _, status, usage = os.wait4(child, 0)
-        cpu = int((usage.ru_utime + usage.ru_stime) * 1e6)
-        requests.send(b"%d %d %d" % (status, cpu, usage.ru_maxrss * 1024))
+        random.seed()
+        length = wait(*arguments)
+        if length > 0:
+            break
+    # From here on: a child, in its cell.
+    signal(SIGINT, default_int_handler)
+    refresh_stdin()
+    sys.argv = str(text[:length], "utf-8", "surrogateescape").split("\0")
+    main.__file__ = sys.argv[0]
+    run_file(main.__file__, main, driver)
 
 
-serve()
+if len(sys.argv) > 1:
+    import ast
+    import datetime
+    import decimal
+    import fractions
+    import json
+    import shutil
+    import statistics
+    import subprocess
+    text = sys.argv[1].encode()
+    serve((text, compiled(text)))
+else:
+    serve((None, None))
