@@ -1,6 +1,7 @@
 // `assay resume`: ask for the samples that a run still lacks, and for nothing else.
 #include <memory>
 
+#include "commands/shared/isolation.h"
 #include "commands/shared/run_execution.h"
 #include "harness/status.h"
 
@@ -11,6 +12,7 @@ struct Options {
   std::string run = "last";
   std::string database = DefaultDatabase();
   std::string api_key_env;
+  std::string isolation;
   int max_connections = 0;
   RunDisplay display;
 };
@@ -66,6 +68,8 @@ absl::StatusOr<int> Resume(const Options& options) {
   if (!request.ok()) return Annotate(request.status(), "run " + manifest.id);
   if (!options.api_key_env.empty()) request->api_key_env = options.api_key_env;
   if (options.max_connections > 0) request->max_connections = options.max_connections;
+  RETURN_IF_ERROR(
+      ApplyIsolation(options.isolation.empty() ? request->isolation : options.isolation));
   ASSIGN_OR_RETURN(const RunPlan plan, MakeRunPlan(*request));
   ASSIGN_OR_RETURN(const std::vector<TaskManifest> now, PlanManifests(plan));
   RETURN_IF_ERROR(SameTasks(manifest, now));
@@ -93,6 +97,7 @@ Command ResumeCommand() {
                 "The environment variable that holds the key");
     line.Option("--max-connections", &options->max_connections,
                 "Requests in flight at most; 0: adaptive");
+    DeclareIsolation(line, &options->isolation);
     line.Flag("--json", &options->display.json, "Machine-readable results on stdout");
     line.Flag("--quiet,-q", &options->display.quiet, "No progress lines");
     line.Flag("--allow-partial", &options->display.allow_partial,

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "commands/shared/fetching.h"
+#include "commands/shared/isolation.h"
 #include "commands/shared/run_execution.h"
 #include "harness/build_info.h"
 #include "harness/status.h"
@@ -36,8 +37,12 @@ struct Options {
   std::optional<std::string> system_instruction;
   std::optional<std::string> reply_prefix;
   std::optional<std::string> dataset_file;
+  std::optional<std::string> release;
+  std::optional<std::string> since;
+  std::optional<std::string> until;
   double limit = 0;
   uint64_t seed = 0;
+  std::string isolation;
   std::string name;
   std::string database = DefaultDatabase();
   bool dry_run = false;
@@ -57,6 +62,7 @@ absl::StatusOr<RunRequest> MakeRequest(const Options& options) {
   request.data_dirs = options.data_dirs;
   request.limit = options.limit;
   request.seed = options.seed;
+  request.isolation = options.isolation;
   ASSIGN_OR_RETURN(request.model_args, ParseKeyValues("--model-args", options.model_args));
   ASSIGN_OR_RETURN(Json sampling, ParseKeyValues("--gen-kwargs", options.gen_kwargs));
   if (options.max_tokens) sampling.Set("max_tokens", *options.max_tokens);
@@ -68,6 +74,9 @@ absl::StatusOr<RunRequest> MakeRequest(const Options& options) {
   request.overrides.system_instruction = options.system_instruction;
   request.overrides.reply_prefix = options.reply_prefix;
   request.overrides.dataset_file = options.dataset_file;
+  request.overrides.release = options.release;
+  request.overrides.since = options.since;
+  request.overrides.until = options.until;
   if (options.limit < 0)
     return InvalidArgument("--limit: expected a count or a fraction, found %g", options.limit);
   if (options.samples && *options.samples < 1) {
@@ -180,6 +189,7 @@ absl::StatusOr<int> DryRun(const RunPlan& plan, bool json) {
 
 absl::StatusOr<int> Run(const Options& options) {
   ASSIGN_OR_RETURN(const RunRequest request, MakeRequest(options));
+  RETURN_IF_ERROR(ApplyIsolation(request.isolation));
   ASSIGN_OR_RETURN(RunPlan plan, MakeRunPlan(request));
   RETURN_IF_ERROR(FetchForRun(plan.search, plan.tasks, request.data_dirs, options.fetch));
   // The data directory may be new.
@@ -222,6 +232,10 @@ void Declare(CommandLine& line) {
   line.Option("--data-dir", &options->data_dirs, "Directories with dataset files");
   line.Flag("--fetch", &options->fetch, "Fetch the datasets that are not here, then run");
   line.Option("--dataset-file", &options->dataset_file, "Read the problems from this file instead");
+  line.Option("--release", &options->release,
+              "Of a dataset in parts: release_v5 the first five, v5 the fifth, v4_v6 a range");
+  line.Option("--since", &options->since, "Only problems from this date on (2024-08-01)");
+  line.Option("--until", &options->until, "Only problems from before this date");
   line.Option("--samples,-n,--epochs", &options->samples, "Samples per problem");
   line.Option("--limit,-L", &options->limit,
               "The first N problems of each task; below 1: that fraction");
@@ -236,6 +250,7 @@ void Declare(CommandLine& line) {
               "A system message before each prompt");
   line.Option("--reply-prefix", &options->reply_prefix, "Force each reply to begin with this");
   line.Option("--seed", &options->seed, "Each sample's seed and the choice orders derive from it");
+  DeclareIsolation(line, &options->isolation);
   line.Option("--name", &options->name, "A name for the run");
   line.Option("--db,--output-path,-o", &options->database, "The results database");
   line.Flag("--dry-run", &options->dry_run,

@@ -82,6 +82,16 @@ void CountGraded(Outcome outcome, OutcomeCounts* counts) {
   }
 }
 
+void CountIsolation(const Json& detail, OutcomeCounts* counts) {
+  const std::optional<std::string> tier = detail.FindString("isolation");
+  if (!tier) return;
+  counts->below_full_isolation += *tier != "full";
+  const auto height = [](std::string_view name) {
+    return name == "" ? 3 : name == "full" ? 2 : name == "landlock" ? 1 : 0;
+  };
+  if (height(*tier) < height(counts->isolation)) counts->isolation = *tier;
+}
+
 ProblemOutcomes DescribeProblem(const Problem& problem) {
   ProblemOutcomes described;
   described.id = problem.id;
@@ -140,6 +150,7 @@ absl::Status ReadSamples(Store& store, const RunSummary& run, const TaskManifest
     if (options.on_sample) options.on_sample(stored);
     if (!stored.graded) return absl::OkStatus();
     CountGraded(stored.sample.verdict.outcome, &loaded->counts);
+    CountIsolation(stored.sample.verdict.detail, &loaded->counts);
     // Samples come problem by problem, in the problems' own order.
     const size_t before = at;
     while (at < problems.size() && problems[at].id != stored.sample.problem_id) ++at;
@@ -178,6 +189,8 @@ void CopyCounts(const OutcomeCounts& counts, TaskResult* result) {
   result->undecided = counts.undecided;
   result->missing = counts.missing();
   result->ungraded = counts.ungraded();
+  result->below_full_isolation = counts.below_full_isolation;
+  result->isolation = counts.isolation;
 }
 
 bool HasEstimate(const TaskResult& result, std::string_view name) {
@@ -336,6 +349,10 @@ Json TaskResultToJson(const TaskResult& result) {
                                 {"task_hash", result.manifest.task_hash},
                                 {"complete", result.complete()},
                                 {"samples", CountsToJson(result)}});
+  if (!result.isolation.empty()) {
+    json.Set("isolation", result.isolation);
+    json.Set("below_full_isolation", result.below_full_isolation);
+  }
   Json& estimates = json.Set("estimates", Json::MakeObject());
   for (const NamedEstimate& one : result.estimates) {
     estimates.Set(one.name, EstimateToJson(one.estimate));

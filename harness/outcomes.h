@@ -28,6 +28,10 @@ struct OutcomeCounts {
   int64_t no_answer = 0;
   int64_t truncated = 0;
   int64_t undecided = 0;
+  // Of programs that ran in a sandbox below `full` (verdict detail "isolation"): how many, and the
+  // lowest tier of the task, "none" below "landlock" below "full"; "" where nothing ran in one.
+  int64_t below_full_isolation = 0;
+  std::string isolation;
 
   int64_t missing() const { return planned - stored; }  // to be fetched by `assay resume`
   int64_t ungraded() const { return stored - graded; }  // to be graded by `assay grade`
@@ -75,6 +79,9 @@ struct TaskResult {
   int64_t correct = 0, incorrect = 0, no_answer = 0, truncated = 0, undecided = 0;
   int64_t missing = 0;   // planned - stored
   int64_t ungraded = 0;  // stored - graded
+  int64_t below_full_isolation =
+      0;                  // a number that holds such verdicts is marked wherever it stands
+  std::string isolation;  // the lowest: "", "full", "landlock", "none"
 
   // By the task's metrics, in their order, over the samples that are graded. With missing or
   // ungraded samples these are partial: see the bounds.

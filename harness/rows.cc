@@ -530,27 +530,72 @@ absl::StatusOr<std::unique_ptr<RowReader>> OpenRows(std::unique_ptr<ByteSource> 
   return UnknownFormat(name);
 }
 
+namespace {
+
+// Files read one after the other; all are there before the first row is told.
+class PartReader final : public RowReader {
+ public:
+  static absl::StatusOr<std::unique_ptr<RowReader>> Open(const std::string& paths,
+                                                         const RowLimits& limits) {
+    auto reader = std::make_unique<PartReader>();
+    for (const std::string_view path : Split(paths, kPartSeparator)) {
+      ASSIGN_OR_RETURN(std::unique_ptr<RowReader> part, OpenRows(std::string(path), limits));
+      reader->parts_.emplace_back(std::string(path), std::move(part));
+    }
+    return reader;
+  }
+
+  absl::StatusOr<std::optional<Row>> Next() override {
+    while (at_ < parts_.size()) {
+      ASSIGN_OR_RETURN(std::optional<Row> row, parts_[at_].second->Next());
+      if (row) {
+        row->part = parts_[at_].first;
+        return row;
+      }
+      ++at_;
+    }
+    return std::optional<Row>();
+  }
+
+ private:
+  std::vector<std::pair<std::string, std::unique_ptr<RowReader>>> parts_;
+  size_t at_ = 0;
+};
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<RowReader>> OpenRows(const std::string& path,
                                                     const RowLimits& limits) {
+  if (path.find(kPartSeparator) != std::string::npos) return PartReader::Open(path, limits);
   ASSIGN_OR_RETURN(std::unique_ptr<ByteSource> source, OpenByteSource(path));
   return OpenRows(std::move(source), path, limits);
 }
 
-absl::StatusOr<std::string> FileSha256(const std::string& path) {
+namespace {
+
+absl::Status HashFile(const std::string& path, Sha256* hash) {
   const auto failed = [&path](std::string_view act) {
     return NotFound("%s: cannot %s: %s", path, act, std::strerror(errno));
   };
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"),
                                                              std::fclose);
   if (file == nullptr) return failed("open");
-  Sha256 hash;
   std::string buffer(kReadBytes, '\0');
   while (true) {
     const size_t got = std::fread(buffer.data(), 1, buffer.size(), file.get());
     if (got == 0) break;
-    hash.Update(std::string_view(buffer).substr(0, got));
+    hash->Update(std::string_view(buffer).substr(0, got));
   }
   if (std::ferror(file.get()) != 0) return failed("read");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> FileSha256(const std::string& path) {
+  Sha256 hash;
+  for (const std::string_view part : Split(path, kPartSeparator))
+    RETURN_IF_ERROR(HashFile(std::string(part), &hash));
   return hash.HexDigest();
 }
 

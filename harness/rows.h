@@ -20,6 +20,7 @@ namespace assay {
 struct Row {
   Json fields;       // object; CSV and TSV values are strings
   int64_t line = 0;  // 1-based line where the row begins in the uncompressed file
+  std::string part;  // the file, where several are read as one
 };
 
 struct RowLimits {
@@ -34,6 +35,9 @@ class RowReader {
   virtual absl::StatusOr<std::optional<Row>> Next() = 0;  // nothing: the end
 };
 
+// Several files are one dataset: their paths joined by this.
+inline constexpr char kPartSeparator = '\n';
+
 // Format by name: .jsonl .json .csv .tsv, each also with .gz or .zst. A .json file may hold an
 // array, or objects one after the other.
 absl::StatusOr<std::unique_ptr<RowReader>> OpenRows(const std::string& path,
@@ -43,7 +47,7 @@ absl::StatusOr<std::unique_ptr<RowReader>> OpenRows(std::unique_ptr<ByteSource> 
                                                     const std::string& name,
                                                     const RowLimits& limits = {});
 
-// SHA-256 of the file's bytes as they lie on disk, in hex.
+// SHA-256 of the file's bytes as they lie on disk, in hex; of several files, of all bytes in order.
 absl::StatusOr<std::string> FileSha256(const std::string& path);
 
 // `row.fields`' member as text or an error "FILE:LINE: field 'answer': expected a string, found

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <set>
+#include <tuple>
 
 #include "harness/build_info.h"
 #include "harness/compress.h"
@@ -14,6 +15,7 @@
 #include "harness/task_spec.h"
 #include "harness/text.h"
 #include "harness/yaml.h"
+#include "re2/re2.h"
 
 namespace assay {
 namespace {
@@ -102,6 +104,44 @@ absl::Status ApplyFewShot(int count, const std::string& file, Json* definition) 
   return absl::OkStatus();
 }
 
+bool IsDate(const std::string& text) {
+  static const auto* pattern = new RE2(R"(\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2})?)?)");
+  return RE2::FullMatch(text, *pattern);
+}
+
+// A window is one more condition of the filter, so that what it is is part of the task's hash.
+absl::Status ApplyWindow(const TaskOverrides& overrides, const std::string& file, Json* dataset) {
+  if (overrides.release) {
+    if (dataset->Find("parts") == nullptr)
+      return InvalidArgument("%s: --release: the dataset has no parts", file);
+    dataset->Set("release", *overrides.release);
+  }
+  if (!overrides.since && !overrides.until) return absl::OkStatus();
+  const std::optional<std::string> date = dataset->FindString("date");
+  if (!date) {
+    return InvalidArgument(
+        "%s: --since and --until: the task does not say which field of a row is "
+        "its date (dataset.date)",
+        file);
+  }
+  Json window = Json::MakeObject();
+  const std::tuple<const char*, const char*, const std::optional<std::string>*> ends[] = {
+      {"from", "--since", &overrides.since}, {"until", "--until", &overrides.until}};
+  for (const auto& [name, flag, value] : ends) {
+    if (!*value) continue;
+    if (!IsDate(**value))
+      return InvalidArgument("%s: expected a date like 2024-08-01, found '%s'", flag, **value);
+    window.Set(name, **value);
+  }
+  if (overrides.since && overrides.until && *overrides.since >= *overrides.until) {
+    return InvalidArgument("--since %s is not before --until %s: no problem is of that time",
+                           *overrides.since, *overrides.until);
+  }
+  if (dataset->Find("filter") == nullptr) dataset->Set("filter", Json::MakeObject());
+  dataset->Find("filter")->Set(*date, std::move(window));
+  return absl::OkStatus();
+}
+
 absl::Status ApplyOverrides(const TaskOverrides& overrides, const std::string& file,
                             Json* definition) {
   if (overrides.num_fewshot) {
@@ -120,10 +160,11 @@ absl::Status ApplyOverrides(const TaskOverrides& overrides, const std::string& f
     Json* dataset = definition->Find("dataset");
     dataset->Set("file", *overrides.dataset_file);
     // The fingerprint is of the file that the task names.
-    std::erase_if(dataset->AsMembers(),
-                  [](const Json::Member& member) { return member.first == "sha256"; });
+    std::erase_if(dataset->AsMembers(), [](const Json::Member& member) {
+      return member.first == "sha256" || member.first == "parts";
+    });
   }
-  return absl::OkStatus();
+  return ApplyWindow(overrides, file, definition->Find("dataset"));
 }
 
 void ReadPlug(const Json& plug, std::string* name, Json* options) {

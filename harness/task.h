@@ -30,7 +30,11 @@ struct DatasetReference {
   std::string revision;
   std::string config;
   std::string split;
-  Json filter;  // object or null: field -> value or list of values that a row must have
+  // Object or null: field -> value or list of values that a row must have, or {from, until}: text
+  // at or after the one and before the other (dates in ISO 8601).
+  Json filter;
+  std::vector<std::string> parts;  // what `file` is joined from, in order; a release is the first
+  std::string release;             // of `parts`; empty: all
 };
 
 // A task's definition, as loaded; immutable. `definition` is the whole file as JSON, overrides
@@ -62,6 +66,11 @@ struct TaskOverrides {
   Json sampling;  // object or null: temperature, top_p, ... (gen_kwargs names too)
   std::optional<std::string> reply_prefix;
   std::optional<std::string> dataset_file;
+  std::optional<std::string> release;  // of dataset.parts
+  // Dates, of tasks that name the field of a row's date (dataset.date): from `since` on, before
+  // `until`.
+  std::optional<std::string> since;
+  std::optional<std::string> until;
 };
 
 struct AskedProblem {

@@ -227,6 +227,12 @@ absl::StatusOr<bool> PassesFilter(const Row& row, std::string_view path, const J
     const Json* found = row.fields.Find(field);
     if (found == nullptr) return Annotate(MissingField(row, path, field), "dataset.filter");
     const std::string text = found->ToText();
+    if (wanted.is_object()) {
+      const Json *from = wanted.Find("from"), *until = wanted.Find("until");
+      if (from != nullptr && text < from->ToText()) return false;
+      if (until != nullptr && text >= until->ToText()) return false;
+      continue;
+    }
     const bool passes = wanted.is_array()
                             ? std::any_of(wanted.AsArray().begin(), wanted.AsArray().end(),
                                           [&](const Json& one) { return one.ToText() == text; })

@@ -13,6 +13,7 @@
 #include "harness/task.h"
 #include "harness/task_spec.h"
 #include "harness/text.h"
+#include "re2/re2.h"
 
 namespace assay {
 namespace {
@@ -140,10 +141,11 @@ class TaskStream final : public ProblemStream {
 
  private:
   absl::StatusOr<std::optional<AskedProblem>> Ask(const Row& row) {
-    const std::string where = absl::StrFormat("%s:%d", file_, row.line);
+    const std::string& file = row.part.empty() ? file_ : row.part;
+    const std::string where = absl::StrFormat("%s:%d", file, row.line);
     AskedProblem asked;
     asked.line = row.line;
-    ASSIGN_OR_RETURN(asked.problem, ProblemFromRow(spec_.fields, row, file_, seed_));
+    ASSIGN_OR_RETURN(asked.problem, ProblemFromRow(spec_.fields, row, file, seed_));
     RETURN_IF_ERROR(TakeId(where, &asked.problem));
     ASSIGN_OR_RETURN(std::vector<Message> messages,
                      RenderMessages(spec_, TemplateContext(asked.problem), where));
@@ -271,8 +273,10 @@ std::string HowToGetFile(const SearchPath& path, const std::string& file) {
 
 }  // namespace
 
-absl::StatusOr<std::string> FindDatasetFile(const SearchPath& path, const Task& task,
-                                            const DatasetReference& dataset) {
+namespace {
+
+absl::StatusOr<std::string> FindFile(const SearchPath& path, const Task& task,
+                                     const DatasetReference& dataset) {
   std::vector<std::string> tried;
   const auto found = [&](const fs::path& candidate) {
     std::error_code ignored;
@@ -294,6 +298,52 @@ absl::StatusOr<std::string> FindDatasetFile(const SearchPath& path, const Task& 
       "task '%s': the dataset file '%s' was not found%s.%s Looked at: %s. Name its directory with "
       "--data-dir or $ASSAY_DATA (`assay datasets list` says where each set comes from)",
       task.name, dataset.file, from, HowToGetFile(path, dataset.file), Join(tried, ", "));
+}
+
+// The parts of a release: "release_v3" the first three, "release_latest" all, "v3" the third,
+// "v2_v3" a range.
+absl::StatusOr<std::pair<size_t, size_t>> PartsOf(const Task& task,
+                                                  const DatasetReference& dataset) {
+  const std::string& name = dataset.release;
+  const size_t count = dataset.parts.size();
+  if (name.empty() || name == "release_latest") return std::make_pair(size_t{0}, count);
+  static const auto* pattern = new RE2("(release_)?v(\\d{1,3})(?:_v(\\d{1,3}))?");
+  std::string from_first, first, last;
+  const bool known = RE2::FullMatch(name, *pattern, &from_first, &first, &last);
+  const auto begin = static_cast<size_t>(ParseInt(first).value_or(0));
+  const auto end = last.empty() ? begin : static_cast<size_t>(ParseInt(last).value_or(0));
+  const bool ranged = !from_first.empty() && !last.empty();
+  if (!known || ranged || begin < 1 || end < begin || end > count) {
+    return InvalidArgument(
+        "task '%s': release '%s': expected release_v1 to release_v%d, release_latest, v1 to v%d, "
+        "or "
+        "a range like v1_v%d",
+        task.name, Shorten(name, 40), count, count, count);
+  }
+  return std::make_pair(from_first.empty() ? begin - 1 : 0, end);
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> FindDatasetFile(const SearchPath& path, const Task& task,
+                                            const DatasetReference& dataset) {
+  if (dataset.parts.empty()) return FindFile(path, task, dataset);
+  using Range = std::pair<size_t, size_t>;
+  ASSIGN_OR_RETURN(const Range range, PartsOf(task, dataset));
+  const bool whole = range.second - range.first == dataset.parts.size();
+  if (whole && !dataset.file.empty()) {
+    if (absl::StatusOr<std::string> joined = FindFile(path, task, dataset); joined.ok())
+      return joined;
+  }
+  std::string files;
+  for (size_t i = range.first; i < range.second; ++i) {
+    DatasetReference part = dataset;
+    part.file = dataset.parts[i];
+    ASSIGN_OR_RETURN(const std::string file, FindFile(path, task, part));
+    if (i > range.first) files += kPartSeparator;
+    files += file;
+  }
+  return files;
 }
 
 absl::StatusOr<std::string> CheckFingerprint(const std::string& file,

@@ -268,22 +268,29 @@ absl::Status PromptCheck(const YamlNode& node, const std::string& what, const Pl
 }
 
 absl::Status FilterCheck(const YamlNode& node, const std::string& what, const Place& place) {
-  return MapOf(ByKind(Scalar, List(Scalar, 1), nullptr, "a value or a list of values"))(node, what,
-                                                                                        place);
+  const Check range = Map({{"from", TextOrNumber}, {"until", TextOrNumber}});
+  return MapOf(ByKind(Scalar, List(Scalar, 1), range,
+                      "a value, a list of values, or from and until"))(node, what, place);
 }
 
-std::vector<Key> DatasetKeys(bool file_required) {
-  return {{"file", SomeText, file_required},
-          {"sha256", HexDigest},
-          {"hub_id", SomeText},
-          {"revision", TextOrNumber},
-          {"config", TextOrNumber},
-          {"split", TextOrNumber},
-          {"filter", FilterCheck}};
+std::vector<Key> DatasetKeys() {
+  return {{"file", SomeText},         {"sha256", HexDigest},        {"hub_id", SomeText},
+          {"revision", TextOrNumber}, {"config", TextOrNumber},     {"split", TextOrNumber},
+          {"filter", FilterCheck},    {"parts", List(SomeText, 1)}, {"release", SomeText},
+          {"date", SomeText}};
+}
+
+absl::Status DatasetCheck(const YamlNode& node, const std::string& what, const Place& place) {
+  RETURN_IF_ERROR(CheckKeys(node, what, DatasetKeys(), place));
+  const bool parts = node.Find("parts") != nullptr;
+  if (!parts && node.Find("file") == nullptr)
+    return place.Error(node.line, what + ": the key 'file' is missing");
+  if (parts || node.Find("release") == nullptr) return absl::OkStatus();
+  return place.Error(node.line, what + ": a 'release' is of 'parts', which are missing");
 }
 
 std::vector<Key> FewShotKeys() {
-  std::vector<Key> keys = DatasetKeys(false);
+  std::vector<Key> keys = DatasetKeys();
   keys.push_back({"count", Whole(0, 1000), true});
   keys.push_back({"seed", Whole(0)});
   keys.push_back({"as_turns", Boolean});
@@ -369,7 +376,7 @@ absl::Status ValidateTask(const YamlNode& root, const std::string& file) {
                     {"about", SomeText},
                     {"card", CardCheck},
                     {"tags", List(SomeText, 0)},
-                    {"dataset", Map(DatasetKeys(true)), true},
+                    {"dataset", DatasetCheck, true},
                     {"fields", FieldsCheck, true},
                     {"system", SomeText},
                     {"prompt", PromptCheck, true},

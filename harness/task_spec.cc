@@ -277,7 +277,11 @@ DatasetReference DatasetFromJson(const Json& json) {
     return found == nullptr ? std::string() : found->ToText();
   };
   DatasetReference dataset{text("file"),   text("sha256"), text("hub_id"), text("revision"),
-                           text("config"), text("split"),  Json()};
+                           text("config"), text("split"),  Json(),         {},
+                           text("release")};
+  if (const Json* parts = json.Find("parts")) {
+    for (const Json& part : parts->AsArray()) dataset.parts.push_back(part.AsString());
+  }
   if (const Json* filter = json.Find("filter")) dataset.filter = *filter;
   return dataset;
 }

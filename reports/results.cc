@@ -71,6 +71,14 @@ std::string Notes(const TaskResult& result, Partial partial) {
             : "",
         partial == Partial::kRefuse ? " (--allow-partial shows the number over the rest)" : "");
   }
+  if (result.below_full_isolation > 0) {
+    notes += absl::StrFormat(
+        "%s: NOT FULLY ISOLATED: %s of %s programs ran with isolation '%s' or better; what they "
+        "did "
+        "to this machine, or to each other's verdicts, is not known\n",
+        name, WithThousands(result.below_full_isolation), WithThousands(result.graded),
+        result.isolation);
+  }
   const bool many = result.graded > 0 && static_cast<double>(result.truncated) >
                                              kManyTruncated * static_cast<double>(result.graded);
   if (many && result.complete() && result.if_truncated_right) {

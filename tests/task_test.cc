@@ -203,6 +203,65 @@ TEST(TaskTest, FilterKeepsRowsAndRefusesAWrongField) {
   EXPECT_THAT(MessageOf(filtered("{subject: none}").status()), HasSubstr("no row passes"));
 }
 
+TEST(TaskTest, PartsAreReadAsOneAndReleasesAreTheFirst) {
+  const std::string last = R"({"id":"p4","question":"1?","answer":"1","subject":"sum"})"
+                           "\n";
+  Folder folder(With(kTask, "{file: t.jsonl}", "{file: all.jsonl, parts: [t.jsonl, b/2.jsonl]}"));
+  folder.Write("b/2.jsonl", last);
+  ASSERT_OK_AND_ASSIGN(const auto all, folder.Ask());
+  EXPECT_EQ(all.size(), 4u);
+  EXPECT_EQ(all[3].problem.id, "p4");
+  EXPECT_EQ(all[3].line, 1);  // of its own part
+  const std::pair<const char*, size_t> releases[] = {
+      {"release_v1", 3}, {"release_v2", 4}, {"release_latest", 4}, {"v2", 1}, {"v1_v2", 4}};
+  for (const auto& [name, count] : releases) {
+    ASSERT_OK_AND_ASSIGN(const auto some, folder.Ask({.release = name}));
+    EXPECT_EQ(some.size(), count) << name;
+  }
+  for (const char* name : {"release_v3", "v0", "v2_v1", "release_v1_v2", "latest"}) {
+    EXPECT_THAT(MessageOf(folder.Ask({.release = name}).status()), HasSubstr("release_v1 to"))
+        << name;
+  }
+  ASSERT_OK_AND_ASSIGN(const Task task, folder.Load());
+  ASSERT_OK_AND_ASSIGN(const auto parts, OpenProblems(folder.path, task, 0));
+  // What is joined outside has the same fingerprint, and comes first.
+  folder.Write("all.jsonl", kRows + last);
+  ASSERT_OK_AND_ASSIGN(const auto joined, OpenProblems(folder.path, task, 0));
+  EXPECT_EQ(joined->dataset_sha256(), parts->dataset_sha256());
+  EXPECT_THAT(joined->dataset_path(), HasSubstr("all.jsonl"));
+  EXPECT_THAT(MessageOf(Folder().Ask({.release = "v1"}).status()), HasSubstr("no parts"));
+}
+
+TEST(TaskTest, AWindowOfDatesIsHalfOpen) {
+  const Folder folder(
+      With(kTask, "{file: t.jsonl}", "{file: t.jsonl, date: day}"),
+      R"({"id":"a","question":"1?","answer":"1","subject":"s","day":"2024-07-31T23:59:59"}
+{"id":"b","question":"1?","answer":"2","subject":"s","day":"2024-08-01T00:00:00"}
+{"id":"c","question":"1?","answer":"3","subject":"s","day":"2025-01-31T20:00:00"}
+{"id":"d","question":"1?","answer":"4","subject":"s","day":"2025-02-01T00:00:00"}
+)");
+  const auto ids = [&](std::optional<std::string> since, std::optional<std::string> until) {
+    std::string text;
+    const auto asked = folder.Ask({.since = since, .until = until});
+    EXPECT_OK(asked);
+    for (const AskedProblem& one : *asked) text += one.problem.id;
+    return text;
+  };
+  EXPECT_EQ(ids("2024-08-01", "2025-02-01"), "bc");
+  EXPECT_EQ(ids("2024-08-01", std::nullopt), "bcd");
+  EXPECT_EQ(ids(std::nullopt, "2025-01-31"), "ab");
+  ASSERT_OK_AND_ASSIGN(const Task one, folder.Load("t", {.since = "2024-08-01"}));
+  ASSERT_OK_AND_ASSIGN(const Task other, folder.Load("t", {.since = "2024-08-02"}));
+  EXPECT_NE(one.hash, other.hash);
+  const std::pair<TaskOverrides, const char*> wrong[] = {
+      {{.since = "August"}, "expected a date"},
+      {{.since = "2024-08-01", .until = "2024-08-01"}, "is not before"},
+      {{.until = "2001-01-01"}, "no row passes"}};
+  for (const auto& [overrides, message] : wrong)
+    EXPECT_THAT(MessageOf(folder.Ask(overrides).status()), HasSubstr(message));
+  EXPECT_THAT(MessageOf(Folder().Ask({.since = "2024-08-01"}).status()), HasSubstr("dataset.date"));
+}
+
 TEST(TaskTest, AWrongFingerprintNamesBothHashes) {
   const std::string wrong(64, 'a');
   const Folder folder(With(kTask, "{file: t.jsonl}", "{file: t.jsonl, sha256: " + wrong + "}"));

@@ -95,6 +95,7 @@ Json RunRequestToJson(const RunRequest& request) {
   json.Set("data_dirs", Strings(AbsolutePaths(request.data_dirs)));
   json.Set("limit", request.limit);
   json.Set("seed", std::to_string(request.seed));  // text: JSON readers lose digits above 2^53
+  if (!request.isolation.empty()) json.Set("isolation", request.isolation);
   const TaskOverrides& overrides = request.overrides;
   if (overrides.num_fewshot) json.Set("num_fewshot", *overrides.num_fewshot);
   if (overrides.system_instruction) json.Set("system_instruction", *overrides.system_instruction);
@@ -103,6 +104,9 @@ Json RunRequestToJson(const RunRequest& request) {
   if (overrides.dataset_file) {
     json.Set("dataset_file", std::filesystem::absolute(*overrides.dataset_file).string());
   }
+  if (overrides.release) json.Set("release", *overrides.release);
+  if (overrides.since) json.Set("since", *overrides.since);
+  if (overrides.until) json.Set("until", *overrides.until);
   if (overrides.sampling.is_object()) json.Set("sampling", overrides.sampling);
   return json;
 }
@@ -126,6 +130,7 @@ absl::StatusOr<RunRequest> RunRequestFromJson(const Json& json) {
   request.limit = json.FindNumber("limit").value_or(0);
   const std::string seed = json.FindString("seed").value_or("0");
   request.seed = std::strtoull(seed.c_str(), nullptr, 10);
+  request.isolation = json.FindString("isolation").value_or("");
   TaskOverrides& overrides = request.overrides;
   if (const auto value = json.FindInteger("num_fewshot"))
     overrides.num_fewshot = static_cast<int>(*value);
@@ -133,6 +138,9 @@ absl::StatusOr<RunRequest> RunRequestFromJson(const Json& json) {
   if (const auto value = json.FindInteger("samples")) overrides.samples = static_cast<int>(*value);
   overrides.reply_prefix = json.FindString("reply_prefix");
   overrides.dataset_file = json.FindString("dataset_file");
+  overrides.release = json.FindString("release");
+  overrides.since = json.FindString("since");
+  overrides.until = json.FindString("until");
   if (const Json* sampling = json.Find("sampling")) overrides.sampling = *sampling;
   return request;
 }

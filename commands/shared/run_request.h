@@ -28,6 +28,7 @@ struct RunRequest {
   TaskOverrides overrides;
   double limit = 0;
   uint64_t seed = 0;
+  std::string isolation;  // empty: as the tasks say
 };
 
 Json RunRequestToJson(const RunRequest& request);
