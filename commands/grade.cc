@@ -4,6 +4,7 @@
 #include <map>
 #include <memory>
 
+#include "commands/shared/isolation.h"
 #include "commands/shared/run_execution.h"
 #include "harness/regrade.h"
 #include "harness/status.h"
@@ -17,7 +18,9 @@ struct Options {
   std::string task;
   std::string database = DefaultDatabase();
   std::string against;
+  std::string isolation;
   bool dry_run = false;
+  bool missing = false;
   int show = 20;
   RunDisplay display;
 };
@@ -160,10 +163,14 @@ absl::StatusOr<int> Compare(const Options& options, Store& store, const RunManif
 absl::StatusOr<int> Grade(const Options& options) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, OpenExistingStore(options.database));
   ASSIGN_OR_RETURN(const RunSummary summary, store->FindRun(options.run));
+  RETURN_IF_ERROR(ApplyIsolation(options.isolation.empty()
+                                     ? summary.manifest.options.FindString("isolation").value_or("")
+                                     : options.isolation));
   if (!options.against.empty()) return Compare(options, *store, summary.manifest);
   RegradeOptions regrade;
   regrade.task = options.task;
   regrade.dry_run = options.dry_run;
+  regrade.missing = options.missing;
   ASSIGN_OR_RETURN(const RegradeReport report, Regrade(*store, summary.manifest, regrade));
   if (options.display.json) {
     std::printf("%s\n", ToJson(summary.manifest, report).Dump(2).c_str());
@@ -191,7 +198,10 @@ Command GradeCommand() {
     line.Option("--against", &options->against,
                 "Store nothing; list what this version of the grader said otherwise than today's "
                 "does (2), or than another stored one did (1..2), and why");
+    DeclareIsolation(line, &options->isolation);
     line.Flag("--dry-run", &options->dry_run, "Compare only; store nothing");
+    line.Flag("--missing", &options->missing,
+              "Only samples without a verdict of today's version: goes on after a kill");
     line.Flag("--json", &options->display.json, "Machine-readable results on stdout");
     line.Flag("--allow-partial", &options->display.allow_partial,
               "A labelled number, with bounds, over missing samples");

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <set>
 #include <thread>
@@ -42,6 +44,12 @@ class TaskGrader {
   SampleParts parts() const {
     return grading_.reads_whole_completion ? SampleParts::kAll : SampleParts::kAnswers;
   }
+  // Whether the newest verdict is of this program's version of the grader.
+  bool IsCurrent(const StoredSample& stored) const {
+    const Verdict& verdict = stored.sample.verdict;
+    return stored.graded && verdict.grader == grading_.grader &&
+           verdict.grader_version == grading_.grader_version;
+  }
   std::string ReferenceOf(const std::string& problem_id) const {
     const auto problem = problems_.find(problem_id);
     return problem == problems_.end() ? "" : problem->second.reference;
@@ -78,15 +86,10 @@ class TaskGrader {
 constexpr size_t kBatch = 2048;
 
 // Reads samples in batches and hands each batch on, the last one too.
-absl::Status ForEachBatch(
-    Store& store, const std::string& run_id, const SampleFilter& filter,
-    const std::function<absl::Status(const std::vector<StoredSample>&)>& use) {
+absl::Status ForEachBatch(Store& store, const std::string& run_id, const SampleFilter& filter,
+                          const std::function<absl::Status(std::vector<StoredSample>)>& use) {
   std::vector<StoredSample> batch;
-  const auto flush = [&]() -> absl::Status {
-    const absl::Status used = use(batch);
-    batch.clear();
-    return used;
-  };
+  const auto flush = [&]() -> absl::Status { return use(std::exchange(batch, {})); };
   RETURN_IF_ERROR(store.ForEachSample(run_id, filter, [&](const StoredSample& stored) {
     batch.push_back(stored);
     return batch.size() < kBatch ? absl::OkStatus() : flush();
@@ -106,19 +109,37 @@ class TaskRegrader {
     SampleFilter filter;
     filter.task = task_.name;
     filter.parts = grader.parts();
-    RETURN_IF_ERROR(
-        ForEachBatch(store_, run_id_, filter, [&](const std::vector<StoredSample>& batch) {
-          std::vector<Sample> graded;
-          const std::vector<absl::Status> statuses = grader.Grade(batch, &graded);
-          for (size_t i = 0; i < batch.size(); ++i)
-            Note(grader, batch[i], std::move(graded[i]), statuses[i]);
-          return absl::OkStatus();
-        }));
-    // Written only now: the reader above must not wait for its own writer.
-    return options_.dry_run ? absl::OkStatus() : store_.PutVerdicts(run_id_, verdicts_);
+    return ForEachBatch(store_, run_id_, filter, [&](std::vector<StoredSample> batch) {
+      if (options_.missing)
+        std::erase_if(batch, [&](const StoredSample& one) { return grader.IsCurrent(one); });
+      return GradeBatch(grader, std::move(batch));
+    });
   }
 
  private:
+  // In pieces of some seconds each, so that a kill costs no more. Readers see the store as it was
+  // when they began: writing does not wait for them.
+  absl::Status GradeBatch(const TaskGrader& grader, std::vector<StoredSample> batch) {
+    for (size_t begin = 0; begin < batch.size();) {
+      const size_t end = std::min(batch.size(), begin + piece_);
+      const std::vector<StoredSample> piece(
+          std::make_move_iterator(batch.begin() + static_cast<std::ptrdiff_t>(begin)),
+          std::make_move_iterator(batch.begin() + static_cast<std::ptrdiff_t>(end)));
+      const auto began = std::chrono::steady_clock::now();
+      std::vector<Sample> graded;
+      const std::vector<absl::Status> statuses = grader.Grade(piece, &graded);
+      for (size_t i = 0; i < piece.size(); ++i)
+        Note(grader, piece[i], std::move(graded[i]), statuses[i]);
+      const auto took = std::chrono::steady_clock::now() - began;
+      if (took < std::chrono::milliseconds(500)) piece_ = std::min(2 * piece_, kBatch);
+      if (took > std::chrono::seconds(4)) piece_ = std::max<size_t>(piece_ / 2, 16);
+      begin = end;
+      if (!options_.dry_run) RETURN_IF_ERROR(store_.PutVerdicts(run_id_, verdicts_));
+      verdicts_.clear();
+    }
+    return absl::OkStatus();
+  }
+
   void Note(const TaskGrader& grader, const StoredSample& before, Sample after,
             const absl::Status& status) {
     report_->samples += 1;
@@ -148,6 +169,7 @@ class TaskRegrader {
   const RegradeOptions& options_;
   RegradeReport* report_;
   std::vector<Store::NewVerdict> verdicts_;
+  size_t piece_ = 64;
 };
 
 // --- two versions ---

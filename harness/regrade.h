@@ -36,10 +36,13 @@ struct RegradeReport {
 struct RegradeOptions {
   std::string task;      // empty: all
   bool dry_run = false;  // compare only; nothing is written
+  bool missing = false;  // only samples without a verdict of this program's version of the grader
   int threads = 0;       // 0: all cores
 };
 
-// Uses the extractor and grader named in the run's manifest, as this program has them now.
+// Verdicts are stored as they are made, every few seconds: what was graded before a kill need not
+// be graded again (`missing`). Uses the extractor and grader named in the run's manifest, as this
+// program has them now.
 absl::StatusOr<RegradeReport> Regrade(Store& store, const RunManifest& manifest,
                                       const RegradeOptions& options);
 
