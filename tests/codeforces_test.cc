@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "absl/strings/str_format.h"
 #include "harness/registry.h"
 #include "harness/text.h"
 #include "tests/testing.h"
@@ -78,15 +79,29 @@ TEST(CodeforcesOracle, EveryPercentileAndQuantile) {
   ASSERT_OK_AND_ASSIGN(const Population population,
                        PopulationFromJson(*oracle.Find("ratings"), "oracle"));
   for (const Json& row : oracle.Find("percentile_cases")->AsArray()) {
-    EXPECT_NEAR(PercentBelow(population, *row.FindNumber("rating")),
+    EXPECT_NEAR(*PercentBelow(population, *row.FindNumber("rating")),
                 *row.FindNumber("percent_below"), 1e-9);
   }
   const Json::Array& quantiles = oracle.Find("quantiles_permille")->AsArray();
   for (size_t i = 0; i < quantiles.size(); ++i)
     ASSERT_EQ(PopulationQuantile(population, static_cast<int>(i)), quantiles[i].AsInteger()) << i;
+  // Of every 25 points: how many are below.
+  int64_t all = 0;
+  for (const auto& [rating, count] : population.counts) all += count;
+  EXPECT_EQ(all, oracle.Find("ratings")->FindInteger("n"));
+  for (const Json& row : oracle.Find("cum_every_25")->AsArray()) {
+    const double percent =
+        *PercentBelow(population, static_cast<double>(row.AsArray()[0].AsInteger()));
+    EXPECT_NEAR(percent * static_cast<double>(all) / 100,
+                static_cast<double>(row.AsArray()[1].AsInteger()), 0.01)
+        << row.Dump();
+  }
   // The published percentiles are of another population: never this one's.
   for (const Json& row : oracle.Find("published_pairs")->AsArray()) {
-    const double percent = PercentBelow(population, *row.FindNumber("rating"));
+    const double percent = *PercentBelow(population, *row.FindNumber("rating"));
+    EXPECT_NEAR(*PercentBelow(PublishedWithR1(), *row.FindNumber("rating")),
+                *row.FindNumber("published_percentile"), 1e-9);
+    EXPECT_NEAR(PopulationQuantile(population, 0), *oracle.Find("ratings")->FindInteger("min"), 0);
     EXPECT_NEAR(percent, *row.FindNumber("codeelo_file_percentile"), 0.006);
     EXPECT_NEAR(percent - *row.FindNumber("published_percentile"), *row.FindNumber("difference"),
                 0.01);
@@ -108,6 +123,17 @@ TEST(Codeforces, WorkedByHand) {
   const std::vector<RatedProblem> half = {{1400, 1}, {1400, 0}};
   EXPECT_NEAR(RateByProblems(half)->rating, 1400, 1e-6);
   EXPECT_EQ(RateByProblems(std::vector<RatedProblem>{{1400, 1}}), std::nullopt);
+}
+
+TEST(Codeforces, APopulationOfPairsKnowsNothingBeyondThem) {
+  EXPECT_NEAR(*PercentBelow(PublishedWithR1(), 738), (20.3 + 23.6) / 2, 1e-9);
+  EXPECT_FALSE(PercentBelow(PublishedWithR1(), 716).has_value());
+  EXPECT_FALSE(PercentBelow(PublishedWithR1(), 2062).has_value());
+  const auto read = [](const char* text) { return PopulationFromJson(*ParseJson(text), "p"); };
+  EXPECT_OK(read(R"({"name": "n", "pairs": [[1, 2], [3, 4]]})"));
+  EXPECT_FALSE(read(R"({"name": "n", "pairs": [[1, 5], [3, 4]]})").ok());
+  EXPECT_FALSE(read(R"({"name": "n", "pairs": [[1, 5]]})").ok());
+  EXPECT_FALSE(read(R"({"pairs": [[1, 2], [3, 4]]})").ok());
 }
 
 TEST(Codeforces, AttemptsBeyondTheLimitDoNotCount) {
@@ -156,6 +182,10 @@ TEST(Codeforces, TheMetricGivesARatingWithItsInterval) {
   EXPECT_LT(estimate.low(), estimate.value());
   EXPECT_GT(estimate.high(), estimate.value());
   EXPECT_EQ(estimate.problems(), 12);
+  ASSERT_EQ(estimates.size(), 2u);
+  EXPECT_THAT(estimates[1].estimate.method(), testing::HasSubstr("published with DeepSeek-R1"));
+  EXPECT_GT(estimates[1].estimate.value(), 0.587);  // 1134
+  EXPECT_LT(estimates[1].estimate.value(), 0.921);  // 1746
   EXPECT_EQ(estimate.samples(), 48);
   ASSERT_OK_AND_ASSIGN(const auto again, metric->compute(Input(), "codeforces_rating"));
   EXPECT_EQ(again[0].estimate.low(), estimate.low());
@@ -176,12 +206,45 @@ TEST(Codeforces, WithASnapshotTheContestsAreRatedToo) {
   const auto estimates = metric->compute(Input(), "codeforces_rating");
   unsetenv("ASSAY_CODEFORCES_SNAPSHOT");
   ASSERT_OK(estimates);
-  ASSERT_EQ(estimates->size(), 2u);
+  // Above the highest published pair there is no percentile.
+  ASSERT_EQ(estimates->size(), (*estimates)[1].estimate.value() > 2061 ? 2u : 3u);
   const Estimate& rating = (*estimates)[1].estimate;
-  EXPECT_THAT(rating.method(), testing::HasSubstr("first 8 samples"));
+  EXPECT_THAT(rating.method(), testing::HasSubstr("first 8 samples in the order drawn"));
   // 22,500 points: only the first row is better.
   EXPECT_GT(rating.value(), 1900);
   EXPECT_LT(rating.value(), 2400);
+}
+
+TEST(Codeforces, TheRulesOfASnapshotAreFollowedAndPrinted) {
+  const auto compute = [](const char* rules) {
+    const testing_support::TemporaryDirectory directory;
+    const std::string contests =
+        R"("contests": [{"id": "7", "kind": "cf", "problem_points": [500, 1000, 1500, 2000, 2500, 3000,
+          3500, 4000, 4500, 5000, 5500, 6000],
+          "rows": [[30000, 0, 2400], [24000, 0, 2100], [22450, 0, 1900], [9000, 0, 1500], [500, 0, 1000]]}],
+          "populations": [{"name": "four people", "values": [1000, 1500, 2000, 2500], "counts": [1, 1, 1, 1]}])";
+    testing_support::WriteWholeFile(directory.Path("s.json"),
+                                    absl::StrFormat("{%s, \"rules\": %s}", contests, rules));
+    setenv("ASSAY_CODEFORCES_SNAPSHOT", directory.Path("s.json").c_str(), 1);
+    auto estimates = (*FindMetric("codeforces_rating"))->compute(Input(), "codeforces_rating");
+    unsetenv("ASSAY_CODEFORCES_SNAPSHOT");
+    return estimates;
+  };
+  // Problems 6 to 8 are right in their first sample alone: shuffled, some points are lost.
+  const auto drawn = compute("{}"), shuffled = compute(R"({"order": "shuffled"})"),
+             codeelo = compute(R"({"rank": "codeelo", "attempts": 3})");
+  ASSERT_OK(drawn);
+  ASSERT_OK(shuffled);
+  ASSERT_OK(codeelo);
+  EXPECT_LT((*shuffled)[1].estimate.value(), (*drawn)[1].estimate.value());
+  EXPECT_GT((*codeelo)[1].estimate.value(), (*drawn)[1].estimate.value());
+  EXPECT_THAT((*shuffled)[1].estimate.method(), testing::HasSubstr("random order"));
+  EXPECT_THAT((*codeelo)[1].estimate.method(),
+              AllOf(testing::HasSubstr("first 3 samples"), testing::HasSubstr("CodeElo's ranks")));
+  EXPECT_THAT(drawn->back().estimate.method(), testing::HasSubstr("four people"));
+  EXPECT_NEAR(drawn->back().estimate.value(), 0.5, 0.26);
+  for (const char* wrong : {R"({"rank": "best"})", R"({"attempts": 0})", R"({"odrer": "drawn"})"})
+    EXPECT_THAT(std::string(compute(wrong).status().message()), testing::HasSubstr("rules:"));
 }
 
 }  // namespace

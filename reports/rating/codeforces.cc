@@ -149,6 +149,24 @@ absl::StatusOr<Population> PopulationFromJson(const Json& json, const std::strin
   population.name = json.FindString("name").value_or(json.FindString("source").value_or(""));
   const Json* values = json.Find("values");
   const Json* counts = json.Find("counts");
+  if (const Json* pairs = json.Find("pairs"); pairs != nullptr && pairs->is_array()) {
+    for (const Json& pair : pairs->AsArray()) {
+      const bool numbers = pair.is_array() && pair.size() == 2 && pair.AsArray()[0].is_number() &&
+                           pair.AsArray()[1].is_number();
+      if (!numbers)
+        return InvalidArgument("%s: 'pairs': expected [rating, percent], found %s", where,
+                               pair.Dump());
+      population.pairs.emplace_back(pair.AsArray()[0].AsNumber(), pair.AsArray()[1].AsNumber());
+    }
+    std::sort(population.pairs.begin(), population.pairs.end());
+    const bool rises =
+        std::is_sorted(population.pairs.begin(), population.pairs.end(),
+                       [](const auto& a, const auto& b) { return a.second < b.second; });
+    if (population.name.empty() || population.pairs.size() < 2 || !rises)
+      return InvalidArgument("%s: a population needs 'name' and two 'pairs' or more that rise",
+                             where);
+    return population;
+  }
   const bool lists = values != nullptr && counts != nullptr && values->is_array() &&
                      counts->is_array() && values->size() == counts->size() && values->size() > 0;
   if (population.name.empty() || !lists)
@@ -163,7 +181,41 @@ absl::StatusOr<Population> PopulationFromJson(const Json& json, const std::strin
   return population;
 }
 
-double PercentBelow(const Population& population, double rating) {
+const Population& PublishedWithR1() {
+  static const auto* population =
+      new Population{"pairs published with DeepSeek-R1 (arXiv 2501.12948)",
+                     {},
+                     {{717, 20.3},
+                      {759, 23.6},
+                      {1134, 58.7},
+                      {1444, 80.4},
+                      {1534, 84.5},
+                      {1687, 90.5},
+                      {1746, 92.1},
+                      {1820, 93.4},
+                      {2029, 96.3},
+                      {2061, 96.6}}};
+  return *population;
+}
+
+namespace {
+
+std::optional<double> BetweenPairs(const std::vector<std::pair<double, double>>& pairs,
+                                   double rating) {
+  if (rating < pairs.front().first || rating > pairs.back().first) return std::nullopt;
+  for (size_t i = 1; i < pairs.size(); ++i) {
+    const auto& [low, low_percent] = pairs[i - 1];
+    const auto& [high, high_percent] = pairs[i];
+    if (rating > high) continue;
+    return low_percent + (high_percent - low_percent) * (rating - low) / (high - low);
+  }
+  return pairs.back().second;
+}
+
+}  // namespace
+
+std::optional<double> PercentBelow(const Population& population, double rating) {
+  if (!population.pairs.empty()) return BetweenPairs(population.pairs, rating);
   int64_t below = 0, all = 0;
   for (const auto& [value, count] : population.counts) {
     all += count;

@@ -79,15 +79,20 @@ std::optional<ProblemRating> RateByProblems(std::span<const RatedProblem> proble
 
 // --- populations ---
 
-// How many of a population have each rating. Never without its name: percentiles of one rating
-// differ by points between populations.
+// How many of a population have each rating, or points that were published of it. Never without its
+// name: percentiles of one rating differ by points between populations.
 struct Population {
   std::string name;
-  std::vector<std::pair<int, int64_t>> counts;  // ascending
+  std::vector<std::pair<int, int64_t>> counts;   // ascending
+  std::vector<std::pair<double, double>> pairs;  // instead: rating, percent below; both ascending
 };
+// What DeepSeek-R1's publication says of its models: ten pairs, between which percentiles are
+// interpolated.
+const Population& PublishedWithR1();
 absl::StatusOr<Population> PopulationFromJson(const Json& json, const std::string& where);
-// The share of the population that is strictly below, in percent.
-double PercentBelow(const Population& population, double rating);
+// The share of the population that is strictly below, in percent. With pairs, nothing is known
+// beyond the lowest and the highest.
+std::optional<double> PercentBelow(const Population& population, double rating);
 // The rating with `permille` of the population below it: element floor(permille * n / 1000) of
 // the sorted ratings.
 int PopulationQuantile(const Population& population, int permille);
