@@ -148,7 +148,7 @@ bool HasField(const Json& row, const std::string& name) {
 
 absl::StatusOr<Verdict> Grade(const CodeOptions& options, const Problem& problem,
                               const Extraction& extraction) {
-  if (!extraction.answer) {
+  if (!extraction.answer || Trim(*extraction.answer).empty()) {
     code::Judgement nothing;
     nothing.verdict = code::JudgeVerdict::kNoCode;
     return VerdictOf(nothing, options);
@@ -174,6 +174,7 @@ absl::StatusOr<Verdict> Grade(const CodeOptions& options, const Problem& problem
 Grader CodeGrader() {
   Grader grader;
   grader.name = "code";
+  grader.version = 2;
   grader.about = "the program passes every test of its problem, run in the sandbox";
   grader.options = {"language", "isolation",    "all_tests",
                     "profile",  "time_limit_s", "memory_limit_mb"};

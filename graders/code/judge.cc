@@ -93,9 +93,13 @@ struct Helper {  // a checker or an interactor, ready once for all tests
   std::string source;
 };
 
-RunLimits HelperLimits() {
-  return {
-      .wall_ms = 30000, .cpu_ms = 10000, .memory_bytes = int64_t{512} << 20, .stderr_bytes = 4096};
+// Of the problem's own programs: ten times what a solution has, 2 s at the least, 30 s at the most.
+RunLimits HelperLimits(const CodeProblem& problem) {
+  const int64_t cpu_ms = std::clamp<int64_t>(10 * LimitsOf(problem).cpu_ms, 2000, 30000);
+  return {.wall_ms = 3 * cpu_ms,
+          .cpu_ms = cpu_ms,
+          .memory_bytes = int64_t{512} << 20,
+          .stderr_bytes = 4096};
 }
 
 // The program with this test's files beside it.
@@ -120,7 +124,7 @@ absl::Status RunChecker(Runner& runner, const CodeProblem& problem, const CodeTe
                                                       {"output.txt", output, false},
                                                       {"answer.txt", test.expected, false}}));
   ASSIGN_OR_RETURN(const ProgramEnd end,
-                   runner.Run(checker, "", HelperLimits(),
+                   runner.Run(checker, "", HelperLimits(problem),
                               {"/box/input.txt", "/box/output.txt", "/box/answer.txt"}));
   TakeCheckerExit(end, result);
   return absl::OkStatus();
@@ -160,7 +164,7 @@ absl::StatusOr<TestResult> InteractiveTest(Runner& runner, const CodeProblem& pr
   ASSIGN_OR_RETURN(const Prepared interactor, WithFiles(runner, helper,
                                                         {{"input.txt", test.input, false},
                                                          {"answer.txt", test.expected, false}}));
-  RunLimits patient = HelperLimits();
+  RunLimits patient = HelperLimits(problem);
   patient.wall_ms = LimitsOf(problem).wall_ms + 2000;  // the program's limit comes first
   ASSIGN_OR_RETURN(
       const auto ends,
@@ -219,11 +223,22 @@ void TakeReply(const CodeProblem& problem, const CodeTest& test, const std::stri
        result);
 }
 
+// sandbox/cpp/call.h, the solution, and which of its functions is called. What LeetCode's solutions
+// find declared, these do.
+std::string CppCallProgram(std::string_view source, const std::string& entry) {
+  const bool in_class = Contains(source, "class Solution") || Contains(source, "struct Solution");
+  return absl::StrFormat(
+      "%s%s\n%s\n#undef main\nASSAY_CALL(&%s)\n", SandboxFiles().at("sandbox/cpp/call.h"),
+      in_class ? "using namespace std;" : "", source, (in_class ? "Solution::" : "::") + entry);
+}
+
 absl::StatusOr<TestResult> CallTest(Runner& runner, const CodeProblem& problem,
                                     const Prepared& program, const CodeTest& test) {
   ASSIGN_OR_RETURN(const Json request, CallRequest(problem, test));
+  const bool cpp = program.language->name == "cpp";
   ASSIGN_OR_RETURN(const ProgramEnd end,
-                   runner.Run(program, request.Dump(), LimitsOf(problem), {"call"}));
+                   cpp ? runner.Run(program, test.input, LimitsOf(problem))
+                       : runner.Run(program, request.Dump(), LimitsOf(problem), {"call"}));
   TestResult result = ResultOf(end);
   std::string got;
   if (result.verdict == JudgeVerdict::kAccepted)
@@ -496,13 +511,15 @@ absl::Status JudgeInto(Runner& runner, const CodeProblem& problem, const Languag
   const bool lcb = options.profile != Profile::kNative && language.name == "python3" &&
                    (problem.kind == ProblemKind::kStdin || problem.kind == ProblemKind::kCall);
   if (lcb) return JudgeLcb(runner, problem, source, options.profile, false, judgement);
-  if (problem.kind == ProblemKind::kCall && !python) {
+  const bool cpp_call = problem.kind == ProblemKind::kCall && language.name == "cpp";
+  if (problem.kind == ProblemKind::kCall && !python && !cpp_call) {
     return FailedPrecondition("a call of a function in language '%s' is not known how to make",
                               language.name);
   }
-  absl::StatusOr<Prepared> program = problem.kind == ProblemKind::kCall
-                                         ? WithDriver(runner, source, {})
-                                         : runner.Prepare(language, source);
+  absl::StatusOr<Prepared> program =
+      cpp_call ? runner.Prepare(language, CppCallProgram(source, problem.entry))
+      : problem.kind == ProblemKind::kCall ? WithDriver(runner, source, {})
+                                           : runner.Prepare(language, source);
   RETURN_IF_ERROR(program.status());
   if (program->ready) return RunTests(runner, problem, *program, options, judgement);
   judgement->tests.push_back(ResultOf(program->failure));
