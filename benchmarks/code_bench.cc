@@ -1,10 +1,21 @@
-// Tests judged a second: small Python programs by profile, C++ programs, and compiling with and
-// without the precompiled header. Outputs are checked; a wrong verdict ends the benchmark.
+// Tests judged a second: small Python programs by profile, calls, asserts, C++ programs, and
+// compiling with and without the precompiled header. Outputs are checked; a wrong verdict ends the
+// benchmark.
+//
+// On a machine that is not idle the rate says little; `cpu_us` is the CPU time of a test (of a
+// compilation), the harness's and the sandbox's together: 2e6 / cpu_us is what two whole cores do.
 #include <benchmark/benchmark.h>
+#include <dirent.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <functional>
+#include <map>
 #include <random>
+#include <sstream>
 #include <thread>
 
 #include "graders/code/judge.h"
@@ -21,6 +32,34 @@ Runner& SharedRunner(bool headers = true) {
       Runner::Start({.workers = 1, .precompiled_headers = false}));
   CHECK(with->ok() && without->ok());
   return headers ? ***with : ***without;
+}
+
+// CPU seconds of this process, its living descendants, and all that they waited for.
+double TreeSeconds() {
+  std::map<int, std::pair<int, double>> all;  // pid -> parent, seconds
+  DIR* proc = opendir("/proc");
+  while (const dirent* entry = readdir(proc)) {
+    std::ifstream file(std::string("/proc/") + entry->d_name + "/stat");
+    std::string text;
+    std::getline(file, text);
+    const size_t name_end = text.rfind(')');
+    if (name_end == std::string::npos) continue;
+    std::istringstream fields(text.substr(name_end + 2));
+    std::string state;
+    int parent = 0;
+    fields >> state >> parent;
+    double value = 0, ticks = 0;
+    for (int field = 5; field <= 17 && fields >> value; ++field) ticks += field >= 14 ? value : 0;
+    all[std::atoi(entry->d_name)] = {parent, ticks / static_cast<double>(sysconf(_SC_CLK_TCK))};
+  }
+  closedir(proc);
+  double seconds = 0;
+  for (const auto& [pid, own] : all) {
+    int at = pid;
+    while (at != getpid() && all.contains(at)) at = all[at].first;
+    if (at == getpid()) seconds += own.second;
+  }
+  return seconds;
 }
 
 // The sum and the maximum of up to 50 integers.
@@ -56,13 +95,15 @@ std::string CppSource(int64_t number) {
 }
 
 // Every solution judged once, on two threads.
-void JudgeAll(benchmark::State& state, std::string_view language, code::Profile profile) {
-  const code::CodeProblem problem = SmallProblem();
+void JudgeAll(benchmark::State& state, std::string_view language, code::Profile profile,
+              const code::CodeProblem& problem, const std::function<std::string(int)>& source) {
   const Language& spec = **FindLanguage(language);
-  const int solutions = language == "cpp" ? 4 : kSolutions;
-  const auto source = [&](int i) { return language == "cpp" ? CppSource(i) : PythonSource(i); };
+  const int solutions = language == "cpp" ? 20 : kSolutions;
+  for (int i = 0; i < solutions; ++i)  // compiled before anything is measured
+    CHECK(SharedRunner().Prepare(spec, source(i)).ok());
   CHECK(code::Judge(SharedRunner(), problem, spec, source(0), {.profile = profile}).ok());
   int64_t tests = 0;
+  const double began = TreeSeconds();
   for (auto _ : state) {
     std::atomic<int> next = 0, accepted = 0;
     {
@@ -83,15 +124,42 @@ void JudgeAll(benchmark::State& state, std::string_view language, code::Profile 
       }
     }
     if (accepted != solutions) return state.SkipWithError("a right program was not accepted");
-    tests += int64_t{solutions} * kTests;
+    tests += int64_t{solutions} * static_cast<int64_t>(problem.tests.size());
   }
   state.SetItemsProcessed(tests);
+  state.counters["cpu_us"] = (TreeSeconds() - began) * 1e6 / static_cast<double>(tests);
   state.counters["restarts"] = static_cast<double>(SharedRunner().sandbox().restarts());
 }
 
-void PythonNative(benchmark::State& state) { JudgeAll(state, "python3", code::Profile::kNative); }
-void PythonLcb(benchmark::State& state) { JudgeAll(state, "python3", code::Profile::kLcb); }
-void Cpp(benchmark::State& state) { JudgeAll(state, "cpp", code::Profile::kNative); }
+void JudgeSmall(benchmark::State& state, std::string_view language, code::Profile profile) {
+  JudgeAll(state, language, profile, SmallProblem(),
+           [&](int i) { return language == "cpp" ? CppSource(i) : PythonSource(i); });
+}
+
+std::string FunctionSource(int number) {
+  return "# " + std::to_string(number) + "\ndef f(x): return x + 1\n";
+}
+
+void PythonCall(benchmark::State& state) {
+  code::CodeProblem problem;
+  problem.kind = code::ProblemKind::kCall;
+  problem.entry = "f";
+  for (int i = 0; i < 6; ++i)
+    problem.tests.push_back({"[" + std::to_string(i) + "]", std::to_string(i + 1), ""});
+  JudgeAll(state, "python3", code::Profile::kNative, problem, FunctionSource);
+}
+void PythonAssert(benchmark::State& state) {
+  code::CodeProblem problem;
+  problem.kind = code::ProblemKind::kAssert;
+  problem.entry = "f";
+  problem.tests = {{"", "", "assert f(1) == 2\nassert f(2) == 3\n"}};
+  JudgeAll(state, "python3", code::Profile::kNative, problem, FunctionSource);
+}
+BENCHMARK(PythonCall)->UseRealTime()->Unit(benchmark::kMillisecond);
+BENCHMARK(PythonAssert)->UseRealTime()->Unit(benchmark::kMillisecond);
+void PythonNative(benchmark::State& state) { JudgeSmall(state, "python3", code::Profile::kNative); }
+void PythonLcb(benchmark::State& state) { JudgeSmall(state, "python3", code::Profile::kLcb); }
+void Cpp(benchmark::State& state) { JudgeSmall(state, "cpp", code::Profile::kNative); }
 BENCHMARK(PythonNative)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(PythonLcb)->UseRealTime()->Unit(benchmark::kMillisecond);
 BENCHMARK(Cpp)->UseRealTime()->Unit(benchmark::kMillisecond);
@@ -103,11 +171,14 @@ void Compile(benchmark::State& state, bool headers) {
   CHECK(SharedRunner(headers).Prepare(spec, CppSource(0)).ok());
   std::random_device seed;
   int64_t number = int64_t{seed()} << 20;
+  const double began = TreeSeconds();
   for (auto _ : state) {
     const auto prepared = SharedRunner(headers).Prepare(spec, CppSource(++number));
     if (!prepared.ok() || !prepared->ready || prepared->from_cache)
       return state.SkipWithError("did not compile");
   }
+  state.counters["cpu_us"] =
+      (TreeSeconds() - began) * 1e6 / static_cast<double>(state.iterations());
 }
 void CompileWithHeader(benchmark::State& state) { Compile(state, true); }
 void CompilePlain(benchmark::State& state) { Compile(state, false); }

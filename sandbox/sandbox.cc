@@ -55,7 +55,8 @@ class Descriptor {
 };
 
 absl::Status SystemError(std::string_view what) {
-  return absl::UnavailableError(absl::StrFormat("sandbox: %s: %s", what, strerror(errno)));
+  const char* hint = errno == EMFILE ? " (ulimit -n is too low for so many workers)" : "";
+  return absl::UnavailableError(absl::StrFormat("sandbox: %s: %s%s", what, strerror(errno), hint));
 }
 
 // ---- one worker -------------------------------------------------------------------------------
@@ -98,15 +99,16 @@ std::vector<std::string> CommandOf(const SandboxOptions& options, const std::str
 // is run in the child.
 absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& words,
                             const std::vector<int>& descriptors) {
+  // First above every target, so that no source is overwritten before it is copied.
+  std::vector<Descriptor> high;
+  for (const int descriptor : descriptors) {
+    high.emplace_back(fcntl(descriptor, F_DUPFD_CLOEXEC, 3 + static_cast<int>(descriptors.size())));
+    if (high.back().get() < 0) return SystemError("a descriptor for assay-sandboxd");
+  }
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  // First above every target, so that no source is overwritten before it is copied.
-  constexpr int kHigh = 700;
-  for (size_t i = 0; i < descriptors.size(); ++i)
-    posix_spawn_file_actions_adddup2(&actions, descriptors[i], kHigh + static_cast<int>(i));
-  for (size_t i = 0; i < descriptors.size(); ++i)
-    posix_spawn_file_actions_adddup2(&actions, kHigh + static_cast<int>(i),
-                                     3 + static_cast<int>(i));
+  for (size_t i = 0; i < high.size(); ++i)
+    posix_spawn_file_actions_adddup2(&actions, high[i].get(), 3 + static_cast<int>(i));
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
   posix_spawn_file_actions_addclosefrom_np(&actions, 3 + static_cast<int>(descriptors.size()));

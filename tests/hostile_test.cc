@@ -2,6 +2,7 @@
 // no process is left. Another catalogue of the same form: $ASSAY_HOSTILE_DIR.
 #include <dirent.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -9,8 +10,11 @@
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
+#include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <thread>
 
@@ -92,6 +96,36 @@ int SandboxProcesses(const std::set<int64_t>& users) {
   int count = 0;
   SandboxUsers(false, users, &count);
   return count;
+}
+
+// Processes of this user besides this one and those that it descends from.
+int OwnOtherProcesses() {
+  const auto count = [] {
+    std::map<int64_t, int64_t> parents;
+    DIR* proc = opendir("/proc");
+    while (const dirent* entry = readdir(proc)) {
+      std::ifstream status(std::string("/proc/") + entry->d_name + "/status");
+      std::string line;
+      int64_t parent = 0, user = -1;
+      while (std::getline(status, line)) {
+        const std::vector<std::string_view> words = Split(line, '\t');
+        if (line.starts_with("PPid:")) parent = ParseInt(words[1]).value_or(0);
+        if (line.starts_with("Uid:")) user = ParseInt(words[1]).value_or(-1);
+      }
+      const std::optional<int64_t> pid = ParseInt(entry->d_name);  // "self" is none
+      if (pid && user == getuid()) parents[*pid] = parent;
+    }
+    closedir(proc);
+    for (int64_t at = getpid(); parents.contains(at);) {
+      const int64_t parent = parents[at];
+      parents.erase(at);
+      at = parent;
+    }
+    return static_cast<int>(parents.size());
+  };
+  for (int i = 0; i < 100 && count() > 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  return count();
 }
 
 // What a program might find outside: a file, a listener on an abstract socket, a variable.
@@ -178,12 +212,43 @@ void RunAll(Isolation isolation, std::string_view language) {
   EXPECT_EQ(restarts, 0);
   const std::set<int64_t> users = SandboxUsers(true, {}, nullptr);
   runner->reset();
+  // An ordinary user's programs are that user's: none but this one is left.
+  if (getuid() != 0) {
+    EXPECT_EQ(OwnOtherProcesses(), 0);
+  }
   if (getuid() == 0) {
     EXPECT_FALSE(users.empty());
     for (int i = 0; i < 100 && SandboxProcesses(users) > 0; ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
     EXPECT_EQ(SandboxProcesses(users), 0);
   }
+}
+
+// As somebody who is not root: this program again, with copies of what such a user may not reach.
+TEST(HostileAsOrdinaryUser, ProgramsAreContained) {
+  if (getuid() != 0) GTEST_SKIP() << "skipped: these tests run as an ordinary user already";
+  if (Directory().empty()) GTEST_SKIP() << "skipped: ../shared/vectors/hostile is absent";
+  namespace fs = std::filesystem;
+  const testing_support::TemporaryDirectory directory;
+  const fs::path self = fs::read_symlink("/proc/self/exe");
+  fs::copy_file(self, directory.Path("hostile_test"));
+  fs::copy_file(testing_support::BinaryPath("bin/assay-sandboxd"),
+                directory.Path("assay-sandboxd"));
+  fs::copy(Directory(), directory.Path("hostile"), fs::copy_options::recursive);
+  fs::create_directory(directory.Path("cache"));
+  ASSERT_EQ(chmod(directory.Path().c_str(), 0755), 0);
+  // A user that nobody else is: what is left of it can be counted.
+  const auto user = static_cast<unsigned>(60000 + getpid() % 900);
+  ASSERT_EQ(chown(directory.Path("cache").c_str(), user, user), 0);
+  const testing_support::ProgramEnd end = testing_support::RunProgram(
+      {"env", "-i", "PATH=/usr/bin:/bin", "HOME=/nonexistent",
+       "XDG_CACHE_HOME=" + directory.Path("cache"),
+       "ASSAY_HOSTILE_DIR=" + directory.Path("hostile"), "setpriv",
+       absl::StrFormat("--reuid=%d", user), absl::StrFormat("--regid=%d", user), "--clear-groups",
+       directory.Path("hostile_test"), "--gtest_filter=Hostile.*"});
+  if (Contains(end.out, "SKIPPED")) GTEST_SKIP() << "skipped: " << Shorten(end.out, 600);
+  EXPECT_EQ(end.status, 0) << end.out << end.err;
+  EXPECT_THAT(end.out, testing::HasSubstr("2 tests"));
 }
 
 TEST(Hostile, PythonProgramsAreContained) { RunAll(Isolation::kFull, "python3"); }

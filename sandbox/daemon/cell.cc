@@ -251,12 +251,15 @@ std::vector<LimitRow> LimitTable(const Place& place, const Limits& limits) {
   const int64_t allocated = 2 * limits.memory_bytes + (int64_t{1} << 30);
   const int64_t others =
       place.tier == Tier::kFull ? place.own_processes + place.ending : CountOwnTasks();
+  rlimit files = {};
+  getrlimit(RLIMIT_NOFILE, &files);
+  const auto allowed_files = static_cast<int64_t>(std::min<rlim_t>(files.rlim_max, 1 << 20));
   return {{RLIMIT_CPU, cpu_seconds, "CPU"},
           {RLIMIT_DATA, allocated, "DATA"},
           {RLIMIT_STACK, limits.stack_bytes, "STACK"},
           {RLIMIT_CORE, 0, "CORE"},
           {RLIMIT_FSIZE, limits.file_bytes, "FSIZE"},
-          {RLIMIT_NOFILE, limits.open_files, "NOFILE"},
+          {RLIMIT_NOFILE, std::min(limits.open_files, allowed_files), "NOFILE"},
           {RLIMIT_NPROC, limits.processes + others, "NPROC"},
           {RLIMIT_MEMLOCK, 0, "MEMLOCK"},
           {RLIMIT_MSGQUEUE, 0, "MSGQUEUE"},

@@ -7,6 +7,7 @@
 #include <malloc.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -125,6 +126,18 @@ int ServeBelow(const Options& options, Place place) {
   return status;
 }
 
+// Our starter's limit may be low; what is not forbidden is taken.
+std::string EnoughDescriptors() {
+  constexpr rlim_t kWanted = 64;
+  rlimit limit = {};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_max >= kWanted) return "";
+  return std::to_string(limit.rlim_max) + " open files are allowed (ulimit -n), " +
+         std::to_string(kWanted) + " are wanted";
+}
+
 int Main(int count, char** words) {
   if (count == 4 && strcmp(words[1], "--probe") == 0) return Probe(2, words + 2);
   if (count == 3 && strcmp(words[1], "--misbehave") == 0) return Misbehave(words[2]);
@@ -139,10 +152,12 @@ int Main(int count, char** words) {
     std::fprintf(stderr, "assay-sandboxd: started by assay, not by hand\n");
     return 2;
   }
+  std::string failed = EnoughDescriptors();
+  if (!failed.empty()) return Refuse(failed);
   Place place;
   place.tier = options.tier;
   if (options.tier == Tier::kFull) HoldDirectories(&options.directories);
-  std::string failed = GiveUpRoot();
+  failed = GiveUpRoot();
   if (failed.empty()) place.filter = MakeFilter(&failed);
   if (!failed.empty()) return Refuse(failed);
   return options.tier == Tier::kFull ? ServeFull(options, place) : ServeBelow(options, place);

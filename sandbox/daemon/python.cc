@@ -50,12 +50,12 @@ void KeepCapabilities() {
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-[[noreturn]] void BeZygote(const Request& request, bool with_driver, int socket, int filter,
+[[noreturn]] void BeZygote(const Request& request, Zygote::Kind kind, int socket, int filter,
                            int library) {
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   int high = 3;
   for (const int given : {socket, filter, library}) {
-    const int copy = fcntl(given, F_DUPFD, 64);
+    const int copy = fcntl(given, F_DUPFD, 24);
     dup2(copy, high++);
   }
   const int null = open("/dev/null", O_RDWR);
@@ -69,7 +69,9 @@ void KeepCapabilities() {
     words.push_back(word);
   }
   words.insert(words.end(), {"-c", SandboxFiles().at("sandbox/python/zygote.py")});
-  if (with_driver) words.push_back(SandboxFiles().at("sandbox/python/driver.py"));
+  if (kind != Zygote::Kind::kPrograms)
+    words.push_back(SandboxFiles().at("sandbox/python/driver.py"));
+  if (kind == Zygote::Kind::kTools) words.push_back("tools");
   std::vector<char*> arguments, environment;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   for (const std::string& entry : request.environment)
@@ -156,7 +158,7 @@ std::string Zygote::Ensure(const Place& place, const Request& request) {
       MemoryFile("fork", {reinterpret_cast<const char*>(kPythonFork), kPythonForkBytes});
   if (filter < 0 || library < 0) return Errno("a file in memory");
   pid_ = Clone(0, nullptr);
-  if (pid_ == 0) BeZygote(request, with_driver_, sockets[1], filter, library);
+  if (pid_ == 0) BeZygote(request, kind_, sockets[1], filter, library);
   close(filter);
   close(library);
   close(sockets[1]);

@@ -11,8 +11,13 @@ namespace assay::sandboxd {
 // sandbox/python/zygote.py as a process of the worker's. Only in the tier `full`.
 class Zygote {
  public:
-  // One for programs; one for our driver (sandbox/python/driver.py), which it has compiled.
-  explicit Zygote(bool with_driver) : with_driver_(with_driver) {}
+  // What it holds besides the interpreter: the more, the longer a fork takes.
+  enum class Kind {
+    kPrograms,
+    kCalls,  // our driver (sandbox/python/driver.py), compiled
+    kTools   // the driver and the modules of its `tester` and `lcb`
+  };
+  explicit Zygote(Kind kind) : kind_(kind) {}
   // Starts it where it is not there yet; "" or what failed.
   std::string Ensure(const Place& place, const sandbox_wire::Request& request);
   int pid() const { return pid_; }
@@ -24,7 +29,7 @@ class Zygote {
   std::string Reap(CellEnd* end);
 
  private:
-  const bool with_driver_;
+  const Kind kind_;
   int pid_ = -1;
   int socket_ = -1;
 };

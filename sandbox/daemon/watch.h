@@ -10,8 +10,9 @@ namespace assay::sandboxd {
 
 struct Usage {
   int64_t cpu_us = 0;  // living processes, what they waited for, and reaped orphans
-  int64_t memory_bytes =
-      0;  // anonymous and shared memory that was touched; file pages do not count
+  // Where it is over the limit: anonymous and shared memory that was touched. Below, pages of files
+  // may be in it.
+  int64_t memory_bytes = 0;
   int processes = 0;
 };
 

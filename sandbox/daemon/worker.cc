@@ -372,12 +372,30 @@ class Box {
   bool has_driver_ = false;
 };
 
+// Warm interpreters, each begun when it is first asked for.
+struct Zygotes {
+  Zygote programs{Zygote::Kind::kPrograms};
+  Zygote calls{Zygote::Kind::kCalls};
+  Zygote tools{Zygote::Kind::kTools};
+
+  Zygote& For(const Request& request, bool is_driver) {
+    if (!is_driver) return programs;
+    const std::string& what = request.arguments.back();
+    return what == "tester" || what == "lcb" ? tools : calls;
+  }
+  std::vector<int> pids() const {
+    std::vector<int> all = {programs.pid(), calls.pid(), tools.pid()};
+    std::erase_if(all, [](int pid) { return pid <= 0; });
+    return all;
+  }
+};
+
 }  // namespace
 
 int Serve(int socket, Place place) {
   const int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   Box box(place.box);
-  Zygote plain(false), driver(true);
+  Zygotes zygotes;
   Cells cells(&place);
   Frame frame;
   while (sandbox_wire::Receive(socket, &frame)) {
@@ -389,12 +407,12 @@ int Serve(int socket, Place place) {
       cells.Reap();
       failed = box.Hold(&request);
       const bool warm = FitsZygote(place, request);
-      Zygote& zygote = box.has_driver() ? driver : plain;
+      Zygote& zygote = zygotes.For(request, box.has_driver());
       if (failed.empty() && warm) failed = zygote.Ensure(place, request);
-      place.own_processes = 2 + (plain.pid() > 0) + (driver.pid() > 0);
+      const std::vector<int> warm_ones = zygotes.pids();
+      place.own_processes = 2 + static_cast<int>(warm_ones.size());
       if (failed.empty()) {
-        failed = Run(socket, proc, place, request, warm ? &zygote : nullptr,
-                     {plain.pid(), driver.pid()}, &cells)
+        failed = Run(socket, proc, place, request, warm ? &zygote : nullptr, warm_ones, &cells)
                      .Do(std::move(frame.descriptors), &end);
       }
     }

@@ -69,7 +69,7 @@ static size_t Receive(int socket, char* buffer, size_t room, int* descriptors, s
 static int Arrange(int* descriptors, size_t count) {
   const int programs = (int)count - kFirst;
   int high[kMostDescriptors];
-  for (size_t i = 0; i < count; ++i) high[i] = fcntl(descriptors[i], F_DUPFD, 64);
+  for (size_t i = 0; i < count; ++i) high[i] = fcntl(descriptors[i], F_DUPFD, 24);
   for (int i = 0; i < programs; ++i) {
     if (dup2(high[kFirst + i], i) < 0) Say(high[kReport], "dup2");
   }

@@ -1,6 +1,6 @@
 # A Python that is warm: its children are confined in cells and run the file that was asked for.
 #
-# python3 zygote.py [TEXT-OF-DRIVER]. Started by assay-sandboxd in its worker, in whose namespaces it stays; runs
+# python3 zygote.py [TEXT-OF-DRIVER [tools]]. Started by assay-sandboxd in its worker, in whose namespaces it stays; runs
 # nothing but this file, the driver's definitions and the standard library itself. Descriptor 3: requests, 4: the filter
 # of system calls, 5: the library of sandbox/python/fork.c, which waits, forks and confines.
 #
@@ -169,16 +169,14 @@ def serve(driver):
     run_file(main.__file__, main, driver)
 
 
-if len(sys.argv) > 1:
+if len(sys.argv) > 2:
     import ast
     import datetime
-    import decimal
-    import fractions
-    import json
     import shutil
     import statistics
     import subprocess
+if len(sys.argv) > 1:
+    import json
     text = sys.argv[1].encode()
     serve((text, compiled(text)))
-else:
-    serve((None, None))
+serve((None, None))
