@@ -16,7 +16,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const absl::StatusOr<std::string> text = assay::code::UnpickleText(bytes);
     // A text is a piece of the pickle; a dictionary's JSON can be six times as long, and no more.
     if (text.ok()) CHECK(text->size() <= 6 * bytes.size() + 2);
-    if (!text.ok()) CHECK(assay::Contains(text.status().message(), "pickle"));
+    if (!text.ok()) CHECK(assay::Contains(std::string(text.status().message()), "pickle"));
   } else if (data[0] % 3 == 1) {
     const absl::StatusOr<std::string> raw = assay::code::DecodeBase64(bytes);
     if (raw.ok()) CHECK(raw->size() <= bytes.size());
@@ -24,7 +24,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const absl::StatusOr<assay::Json> tests = assay::code::ReadPrivateTests(bytes, "row 1");
     if (tests.ok()) CHECK(tests->is_array());
     if (!tests.ok())
-      CHECK(assay::Contains(tests.status().message(), "row 1: field 'private_test_cases'"));
+      CHECK(assay::Contains(std::string(tests.status().message()),
+                            "row 1: field 'private_test_cases'"));
   }
   return 0;
 }
