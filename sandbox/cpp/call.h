@@ -3,6 +3,8 @@
 //
 // Compiled before the solution, which runs in this process and can do with it what it likes; all it
 // can reach is its own reply. After the solution comes `ASSAY_CALL(its function)`.
+#pragma once
+
 #include <bits/stdc++.h>
 #include <fcntl.h>
 #include <unistd.h>
