@@ -44,7 +44,7 @@ struct Pin {
 
 bool IsWrongData(const absl::Status& status) {
   return absl::IsInvalidArgument(status) || absl::IsDataLoss(status) ||
-         absl::IsFailedPrecondition(status) || absl::IsNotFound(status);
+         absl::IsFailedPrecondition(status);
 }
 
 // What the sources gave.

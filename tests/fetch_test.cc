@@ -405,12 +405,36 @@ TEST_F(Fetching, ALostFileSaysWhereToLook) {
   ExpectFails("404 Not Found: not found; the file or revision is not there");
 }
 
-TEST_F(Fetching, RedirectsAreBoundedAndStayPrivate) {
-  // A hub whose redirects lead to itself for ever.
+TEST_F(Fetching, RedirectsAreBounded) {
+  Serve("", {.location = "/datasets/owner/set/resolve/main/test.jsonl"});
+  ExpectFails("more than 10 redirects");
+  EXPECT_EQ(hub_->seen().size(), 11u);
+  Serve("", {.location = "ftp://somewhere/test.jsonl"});
+  ExpectFails("a redirect (302) to nowhere");
+}
+
+TEST_F(Fetching, ARelativeRedirectIsFollowedWithTheToken) {
+  options_.hub.token = "hf_secret_token";
+  hub_->PutFile("owner/new", "test.jsonl", {.bytes = Lines(3), .gated = true});
+  Serve("", {.location = "/datasets/owner/new/resolve/main/test.jsonl"});
+  ASSERT_OK(FetchDataset(entry_, options_));  // as for a repository that was renamed
+}
+
+TEST_F(Fetching, AnyAddressWillDo) {
   Serve(Lines(3), {.redirected = true});
   entry_.fetch = FetchMethod::kUrl;
   entry_.files = {hub_->endpoint() + "/owner/set/test.jsonl"};
   ASSERT_OK(FetchDataset(entry_, options_));
+}
+
+TEST_F(Fetching, AFileThatIsNotThereCostsNoneOfTheOthers) {
+  hub_->PutFile("owner/set", "a.jsonl", {.bytes = Lines(3)});
+  entry_.files = {"a.jsonl", "b.jsonl"};
+  ExpectFails("404 Not Found");
+  hub_->PutFile("owner/set", "b.jsonl", {.bytes = Lines(2)});
+  const size_t before = hub_->seen().size();
+  ASSERT_OK(FetchDataset(entry_, options_));
+  EXPECT_EQ(hub_->seen().size(), before + 1);
 }
 
 TEST_F(Fetching, ADirectoryThatCannotBeMadeIsOneClearError) {

@@ -266,6 +266,10 @@ bool MockHub::AnswerFile(Exchange& exchange) {
                         "X-Error-Code: GatedRepo\r\nX-Error-Message: Access to this dataset is "
                         "restricted.\r\n"));
   }
+  if (!file.location.empty()) {
+    return SendAll(exchange.socket,
+                   Head(302, "text/plain", 0, "Location: " + file.location + "\r\n"));
+  }
   if (!exchange.is_store && file.redirected) {
     const std::string linked = file.linked_sha256.empty() && file.disk_path.empty()
                                    ? Sha256Hex(file.bytes)

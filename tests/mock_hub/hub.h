@@ -28,6 +28,7 @@ struct HubFile {
   bool gated = false;         // wants the token
   bool ranges = true;         // Range is followed
   bool says_length = true;    // else chunked
+  std::string location;       // the hub redirects there instead, where set
   std::string linked_sha256;  // X-Linked-Etag; empty: of the bytes
 };
 
