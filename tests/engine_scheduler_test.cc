@@ -481,6 +481,33 @@ TEST(Score, ContinuationsShareTheirContext) {
   EXPECT_EQ(scheduler.pool().used(), 0);
 }
 
+TEST(Score, ContextsThatBeginAlikeShareTheirPages) {
+  PrefixRunner runner(Shape(4, 100));
+  Scheduler scheduler(&runner, [](FinishedSample) {});
+  std::vector<ScoreRequest> requests;
+  int64_t tokens = 0;
+  for (int r = 0; r < 6; ++r) {
+    ScoreRequest request;
+    for (int i = 0; i < 43; ++i) request.context.push_back(i * i % 31);
+    for (int i = 0; i < 1 + r * 3; ++i) request.context.push_back((r * 5 + i) % kVocabulary);
+    if (r == 4) request.context[20] = 39;  // turns off in the third page
+    if (r == 5) request.context[0] = 39;   // shares nothing
+    request.continuations = {{r, 3, 5}, {2}};
+    tokens += static_cast<int64_t>(request.context.size()) - 1 + 4;
+    requests.push_back(request);
+  }
+  ASSERT_OK_AND_ASSIGN(const auto scores, scheduler.Score(requests));
+  for (size_t r = 0; r < requests.size(); ++r) {
+    for (size_t c = 0; c < 2; ++c) {
+      EXPECT_EQ(scores[r][c].logprob, ScoreAlone(requests[r].context, requests[r].continuations[c]))
+          << r << " " << c;
+    }
+  }
+  EXPECT_EQ(scheduler.counts().shared_tokens, 3 * 40 + 16);
+  EXPECT_EQ(scheduler.counts().prefill_tokens, tokens - scheduler.counts().shared_tokens);
+  EXPECT_EQ(scheduler.pool().used(), 0);
+}
+
 TEST(Score, RunsBetweenTheStepsOfSamples) {
   const std::vector<GroupRequest> groups = ManyGroups();
   PrefixRunner alone(Shape(6, 200)), shared(Shape(6, 24), 2);

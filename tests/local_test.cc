@@ -21,6 +21,7 @@
 #include "inference/engine/chat.h"
 #include "inference/engine/cpu.h"
 #include "inference/engine/cuda/open.h"
+#include "inference/engine/engine.h"
 #include "tests/engine_models.h"
 #include "tests/testing.h"
 
@@ -295,6 +296,43 @@ TEST(LocalBadInput, OptionsAreRefusedByName) {
     EXPECT_THAT(std::string(Open(options).status().message()), HasSubstr(message))
         << options.Dump();
   }
+}
+
+TEST(LocalBadInput, TooLittleMemoryIsSaidBeforeAnythingIsSampled) {
+  ModelConfig config;
+  config.max_positions = 1000;
+  constexpr double kPage = 1e6;
+  const auto plan = [&](double weights, double available, std::optional<int> context,
+                        std::optional<double> kv_memory) {
+    EngineOptions options;
+    options.batch = 4;
+    options.context = context;
+    options.kv_memory_bytes = kv_memory;
+    return PlanMemory(config, "DIR", options, {weights, kPage}, available);
+  };
+  const auto error = [&](auto... values) {
+    return std::string(plan(values...).status().message());
+  };
+  EXPECT_THAT(error(2e9, 1e9, std::nullopt, std::nullopt),
+              HasSubstr("DIR: the weights need 2.00 GB of memory, and 1.00 GB is available"));
+  EXPECT_THAT(
+      error(1e9, 1.1e9, std::nullopt, 2e8),
+      HasSubstr("kv_memory: 0.20 GB is asked for, and beside the weights of DIR only 0.10"));
+  EXPECT_THAT(error(1e9, 2e9, 1001, std::nullopt),
+              HasSubstr("1001 positions are asked for, and DIR/config.json: field "
+                        "'max_position_embeddings' is 1000"));
+  EXPECT_THAT(error(1e9, 1.02e9, 1000, std::nullopt),
+              HasSubstr("one sequence of 1000 positions needs 0.02 GB of key-value cache, and 50 % "
+                        "of the memory that is left is 0.01 GB"));
+  // What fits: four full sequences of 16 pages and one to copy into each, or as much as there is.
+  const absl::StatusOr<MemoryPlan> whole = plan(1e9, 2e9, std::nullopt, std::nullopt);
+  ASSERT_OK(whole);
+  EXPECT_EQ(whole->pages, 4 * 17);
+  EXPECT_EQ(whole->context, 1000);
+  const absl::StatusOr<MemoryPlan> cut = plan(1e9, 1.024e9, std::nullopt, std::nullopt);
+  ASSERT_OK(cut);
+  EXPECT_EQ(cut->context, 11 * 64);  // twelve pages
+  EXPECT_THAT(cut->bound, HasSubstr("the key-value cache of 0.01 GB"));
 }
 
 TEST(LocalBadInput, SamplingIsRefusedByName) {

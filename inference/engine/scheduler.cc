@@ -13,6 +13,10 @@ double Now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+std::span<const int> WithoutLast(const std::vector<int>& ids) {
+  return std::span(ids).first(ids.size() - 1);
+}
+
 // While the slots are nearly full, a prefill chunk may take one step in this many.
 constexpr int kDecodesPerPrefill = 8;
 
@@ -164,7 +168,7 @@ bool Scheduler::Prepare(Running* sample) {
 
 // The prompt's last token is each sample's to decode.
 std::span<const int> Scheduler::ToPrefill(const Group& group) const {
-  return std::span(group.request->prompt).first(group.request->prompt.size() - 1);
+  return WithoutLast(group.request->prompt);
 }
 
 // Takes whole pages that another prompt with the same beginning has computed, instead of the
@@ -480,18 +484,41 @@ absl::Status Scheduler::RunPrefill(std::span<const TokenRow> rows,
   return absl::OkStatus();
 }
 
+int Scheduler::CommonPages(std::span<const int> a, std::span<const int> b) const {
+  const size_t least = std::min(a.size(), b.size());
+  const auto same = std::mismatch(a.begin(), a.begin() + static_cast<ptrdiff_t>(least), b.begin());
+  return static_cast<int>(same.first - a.begin()) / shape_.page_tokens;
+}
+
 absl::Status Scheduler::ScoreBatch(std::span<const ScoreRequest> requests,
                                    std::vector<std::vector<ContinuationScore>>* scores) {
   std::vector<Holder> contexts(requests.size());
-  std::vector<TokenRow> rows;
+  // Contexts that begin as an earlier one does (few-shot examples) take its whole pages, and what
+  // is their own is computed once those are written.
+  std::vector<size_t> first;
+  std::vector<TokenRow> rows, later;
   std::vector<RowOutput> outputs;
   for (size_t r = 0; r < requests.size(); ++r) {
-    const std::vector<int>& ids = requests[r].context;
-    const int count = static_cast<int>(ids.size()) - 1;
-    for (int i = 0; i < PagesFor(count); ++i) CHECK(TakePage(&contexts[r]));
-    for (int i = 0; i < count; ++i) rows.push_back({ids[i], i, contexts[r].pages});
+    const std::span<const int> ids = WithoutLast(requests[r].context);
+    int shared = 0;
+    for (const size_t other : first) {
+      const int pages = CommonPages(ids, WithoutLast(requests[other].context));
+      for (; shared < pages; ++shared) {
+        // Up to here the pages of all that were looked at hold the same tokens.
+        pool_.Share(contexts[other].pages[shared]);
+        contexts[r].pages.push_back(contexts[other].pages[shared]);
+      }
+    }
+    if (shared == 0) first.push_back(r);
+    counts_.shared_tokens += int64_t{shared} * shape_.page_tokens;
+    const int count = static_cast<int>(ids.size());
+    for (int i = shared; i < PagesFor(count); ++i) CHECK(TakePage(&contexts[r]));
+    for (int i = shared * shape_.page_tokens; i < count; ++i) {
+      (shared > 0 ? later : rows).push_back({ids[i], i, contexts[r].pages});
+    }
   }
   absl::Status status = RunPrefill(rows, &outputs);
+  if (status.ok()) status = RunPrefill(later, &outputs);
   rows.clear();
   std::list<Scored> scored;  // a list: rows keep views of its elements
   for (size_t r = 0; r < requests.size() && status.ok(); ++r) {

@@ -182,6 +182,7 @@ class Scheduler {
 
   struct Scored;
   int PagesToScore(const ScoreRequest& request) const;
+  int CommonPages(std::span<const int> a, std::span<const int> b) const;
   absl::Status ScoreBatch(std::span<const ScoreRequest> requests,
                           std::vector<std::vector<ContinuationScore>>* scores);
   absl::Status RunPrefill(std::span<const TokenRow> rows, std::vector<RowOutput>* outputs);
