@@ -1,7 +1,8 @@
 // Everything about the GPU that needs only CUDA and the standard library: kernels, whole models,
 // ceilings, attention, steps. What scripts/gpu-check runs; exit status 1 where a check failed.
 //
-// usage: gpu_check [--small] [--checks] [--bench] [--reference FILE]...
+// usage: gpu_check [--open] [--small] [--checks] [--bench] [--reference FILE]...
+//   --open    only opens the GPU and says which it is
 //   --small   a few small cases, for compute-sanitizer
 //   --checks, --bench   only these; both where neither is named
 #include <chrono>
@@ -74,12 +75,14 @@ void RunBench(cuda::Device* device) {
 
 int main(int argc, char** argv) {
   using assay::failed;
-  bool small = false, checks = false, bench = false;
+  bool small = false, checks = false, bench = false, open_only = false;
   std::vector<std::string> references;
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     if (word == "--small") {
       small = true;
+    } else if (word == "--open") {
+      open_only = true;
     } else if (word == "--checks") {
       checks = true;
     } else if (word == "--bench") {
@@ -87,8 +90,9 @@ int main(int argc, char** argv) {
     } else if (word == "--reference" && i + 1 < argc) {
       references.emplace_back(argv[++i]);
     } else {
-      std::fprintf(stderr,
-                   "usage: gpu_check [--small] [--checks] [--bench] [--reference FILE]...\n");
+      std::fprintf(
+          stderr,
+          "usage: gpu_check [--open] [--small] [--checks] [--bench] [--reference FILE]...\n");
       return 2;
     }
   }
@@ -103,6 +107,7 @@ int main(int argc, char** argv) {
   std::printf("%s, sm_%d, %d multiprocessors, %.1f GB of %.1f GB free, driver for CUDA %d, %s\n",
               facts.name.c_str(), facts.capability, facts.multiprocessors, facts.free_bytes / 1e9,
               facts.total_bytes / 1e9, facts.driver_version, facts.products.c_str());
+  if (open_only) return 0;
   const bool both = !checks && !bench && references.empty();
   if (checks || both || small) assay::RunChecks(device.get(), small);
   for (const std::string& path : references) {

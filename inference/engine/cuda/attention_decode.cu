@@ -4,7 +4,7 @@
 // Keys stand on the rows of the tensor cores' products and a group's query heads, padded to 8, on
 // their columns: groups of 4 to 7 heads read a key once. A warp takes 16 positions of every page
 // and keeps its own greatest score and sums; nobody waits for another warp before the chunk's end.
-// Keys and values come through a ring of shared memory, two pages ahead.
+// Keys and values come through a ring of shared memory, a page ahead.
 #include <cstring>
 
 #include "inference/engine/cuda/kernel_functions.h"
@@ -19,7 +19,9 @@ using namespace assay::cuda;
 constexpr int kWarps = 4;
 constexpr int kThreads = kWarps * 32;
 constexpr int kWarpPositions = kPagePositions / kWarps;
-constexpr int kStages = 3;
+// A page ahead for each warp: with heads of 128, 68 KiB a block, so that GPUs with 99 KiB run it
+// and an H200 has three blocks on a multiprocessor, 96 KiB on their way at a time.
+constexpr int kStages = 2;
 constexpr float kLog2e = 1.44269504088896340736F;
 static_assert(kWarpPositions == 16);  // a tile of the products
 
@@ -38,6 +40,8 @@ struct alignas(16) DecodeShared {
   float weights[kWarps][kMostGroup];
   int next;
 };
+
+static_assert(sizeof(DecodeShared<128>) <= 99 * 1024);  // compute capability 8.6 and 8.9
 
 // Where this warp's 16 positions of a page come from.
 template <int kDim>
@@ -167,7 +171,7 @@ DEVICE void CombineWarps(const DecodeAttentionArgs& args, const ChunkItem& item,
 template <int kDim>
 DEVICE void AttendChunk(const DecodeAttentionArgs& args, const ChunkItem& item, int kv_head,
                         DecodeShared<kDim>* shared) {
-  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  const int warp = threadIdx.x / 32;
   const int group = args.heads / args.shape.kv_heads;
   const RowInput row = args.rows[item.row];
   const int positions = PositionsInChunk(row.position, item.chunk);
@@ -207,7 +211,6 @@ DEVICE void AttendChunk(const DecodeAttentionArgs& args, const ChunkItem& item, 
   CopyWait<0>();
   SyncWarp();  // the ring becomes the place of the sums
   StoreState<kDim>(state, warp, shared);
-  (void)lane;
 }
 
 template <int kDim>

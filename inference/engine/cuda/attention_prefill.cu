@@ -24,6 +24,8 @@ struct alignas(16) PrefillShared {
   Half tiles[2][2][kKeyTile][kDim + 8];  // [stage][keys, values]
 };
 
+static_assert(sizeof(PrefillShared<128>) <= 99 * 1024);  // compute capability 8.6 and 8.9
+
 template <int kDim>
 DEVICE void LoadTile(const PrefillAttentionArgs& args, int page, int kv_head, int valid,
                      Half (*tiles)[kKeyTile][kDim + 8]) {
