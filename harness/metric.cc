@@ -25,6 +25,13 @@ class ClusterNumbers {
 
 }  // namespace
 
+std::optional<double> SampleOutcome::Measure(std::string_view name) const {
+  for (const auto& [known, value] : measures) {
+    if (known == name) return value;
+  }
+  return std::nullopt;
+}
+
 double EarnedScore(const SampleOutcome& sample) {
   return sample.outcome == Outcome::kUndecided ? 0 : sample.score;
 }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -25,6 +26,11 @@ struct SampleOutcome {
   int answer_class = -1;  // answers that the grader calls the same share a class; -1: no answer
   int64_t reasoning_tokens = 0;
   int64_t answer_tokens = 0;
+  // The numbers under "measures" of the verdict's detail, for metrics that need more than one score
+  // ("strict": 2). Empty for most graders.
+  std::vector<std::pair<std::string, double>> measures;
+
+  std::optional<double> Measure(std::string_view name) const;
 };
 
 struct ProblemOutcomes {

@@ -123,6 +123,12 @@ SampleOutcome OutcomeOf(const Sample& sample, AnswerClasses* classes) {
   }
   outcome.reasoning_tokens = sample.completion.tokens.reasoning;
   outcome.answer_tokens = sample.completion.tokens.answer;
+  const Json* measures = sample.verdict.detail.Find("measures");
+  if (measures != nullptr && measures->is_object()) {
+    for (const auto& [name, value] : measures->AsMembers()) {
+      if (value.is_number()) outcome.measures.emplace_back(name, value.AsNumber());
+    }
+  }
   return outcome;
 }
 

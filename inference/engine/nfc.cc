@@ -1,4 +1,4 @@
-// The only file that includes ICU.
+// The engine's only file that includes ICU.
 #include "inference/engine/nfc.h"
 
 #include <unicode/bytestream.h>
