@@ -1,5 +1,6 @@
 // The grader `exact`: the same text after normalising, or the same plain number.
 #include <algorithm>
+#include <array>
 
 #include "graders/rational/decimal_text.h"
 #include "harness/grader.h"
@@ -13,6 +14,7 @@ struct ExactOptions {
   bool ignore_case = true;
   bool ignore_punctuation = false;
   bool numbers = true;
+  bool full_width = false;
 };
 
 absl::StatusOr<bool> ReadBool(const Json& options, std::string_view name, bool otherwise) {
@@ -38,6 +40,7 @@ absl::StatusOr<ExactOptions> ReadOptions(const Json& json, const std::vector<std
   ASSIGN_OR_RETURN(options.ignore_case, ReadBool(json, "ignore_case", true));
   ASSIGN_OR_RETURN(options.ignore_punctuation, ReadBool(json, "ignore_punctuation", false));
   ASSIGN_OR_RETURN(options.numbers, ReadBool(json, "numbers", true));
+  ASSIGN_OR_RETURN(options.full_width, ReadBool(json, "full_width", false));
   return options;
 }
 
@@ -63,8 +66,55 @@ std::string WithoutPunctuation(std::string_view text) {
   return std::string(Trim(NormalText(rest, /*keep_case=*/true)));
 }
 
+// Chinese texts: full-width digits, letters and signs are their ASCII ones, other marks the
+// nearest.
+std::string NarrowText(std::string_view text) {
+  struct Mark {
+    std::string_view wide, narrow;
+  };
+  static constexpr std::array<Mark, 18> kMarks = {{{"\u3000", " "},
+                                                   {"。", "."},
+                                                   {"、", ","},
+                                                   {"“", "\""},
+                                                   {"”", "\""},
+                                                   {"‘", "'"},
+                                                   {"’", "'"},
+                                                   {"「", "\""},
+                                                   {"」", "\""},
+                                                   {"『", "\""},
+                                                   {"』", "\""},
+                                                   {"【", "["},
+                                                   {"】", "]"},
+                                                   {"《", "<"},
+                                                   {"》", ">"},
+                                                   {"·", "."},
+                                                   {"—", "-"},
+                                                   {"…", "..."}}};
+  std::string narrow;
+  for (size_t i = 0; i < text.size();) {
+    const std::string_view rest = text.substr(i);
+    // U+FF01 to U+FF5E are ASCII's 0x21 to 0x7E.
+    if (rest.size() >= 3 && rest[0] == '\xEF' && (rest[1] == '\xBC' || rest[1] == '\xBD')) {
+      const int offset =
+          (rest[1] == '\xBC' ? 0 : 0x40) + (static_cast<unsigned char>(rest[2]) - 0x80);
+      if (offset >= 1 && offset <= 0x5E) {
+        narrow += static_cast<char>(0x20 + offset);
+        i += 3;
+        continue;
+      }
+    }
+    const auto mark = std::find_if(kMarks.begin(), kMarks.end(),
+                                   [&](const Mark& one) { return rest.starts_with(one.wide); });
+    narrow += mark == kMarks.end() ? rest.substr(0, 1) : mark->narrow;
+    i += mark == kMarks.end() ? 1 : mark->wide.size();
+  }
+  return narrow;
+}
+
 // One spelling for each answer: two answers are the same where these are equal.
-std::string Normal(std::string_view text, const ExactOptions& options) {
+std::string Normal(std::string_view given, const ExactOptions& options) {
+  const std::string narrow = options.full_width ? NarrowText(given) : std::string(given);
+  const std::string_view text = narrow;
   const std::string normal = NormalText(text, !options.ignore_case);
   if (options.numbers) {
     const std::optional<std::string> number = CanonicalDecimal(WithoutSigns(normal));
@@ -89,7 +139,7 @@ Grader ExactGrader() {
   Grader grader;
   grader.name = "exact";
   grader.about = "the same text but for case, blanks and number spelling (073 = 73, 1.50 = 1.5)";
-  grader.options = {"ignore_case", "ignore_punctuation", "numbers"};
+  grader.options = {"ignore_case", "ignore_punctuation", "numbers", "full_width"};
   grader.bind = [known = grader.options](const Json& json) -> absl::StatusOr<BoundGrader> {
     ASSIGN_OR_RETURN(const ExactOptions options, ReadOptions(json, known));
     BoundGrader bound;
