@@ -24,10 +24,12 @@ struct Options {
   std::string model;
   std::vector<std::string> include_paths;
   std::vector<std::string> data_dirs;
+  std::optional<std::string> dataset_file;
   uint64_t seed = 1;
   std::string database = DefaultDatabase();
   bool only_recorded = false;
   bool skip_unmatched = false;
+  bool in_order = false;
   RunDisplay display;
 };
 
@@ -51,7 +53,9 @@ absl::StatusOr<ImportPlan> MakePlan(const Options& options) {
   ImportPlan plan;
   plan.search = DefaultSearchPath(options.include_paths, options.data_dirs);
   const std::string spec = options.make_task.empty() ? options.task : options.make_task;
-  ASSIGN_OR_RETURN(std::vector<Task> tasks, LoadTasks(plan.search, spec, {}));
+  TaskOverrides overrides;
+  overrides.dataset_file = options.dataset_file;
+  ASSIGN_OR_RETURN(std::vector<Task> tasks, LoadTasks(plan.search, spec, overrides));
   if (tasks.size() != 1) {
     return InvalidArgument("--task: %s is a suite of %d tasks; import one task at a time", spec,
                            tasks.size());
@@ -62,6 +66,7 @@ absl::StatusOr<ImportPlan> MakePlan(const Options& options) {
   plan.seed = options.seed;
   plan.only_recorded = options.only_recorded;
   plan.skip_unmatched = options.skip_unmatched;
+  plan.in_order = options.in_order;
   return plan;
 }
 
@@ -134,12 +139,15 @@ void Declare(CommandLine& line) {
   line.Option("--model,-M", &options->model, "The model that the completions are of");
   line.Option("--include-path", &options->include_paths, "Directories with further tasks");
   line.Option("--data-dir", &options->data_dirs, "Directories with dataset files");
+  line.Option("--dataset-file", &options->dataset_file, "Read this file instead of the task's");
   line.Option("--seed", &options->seed, "Orders choices and draws few-shot examples");
   line.Option("--db,--output-path,-o", &options->database, "The results database");
   line.Flag("--only-recorded", &options->only_recorded,
             "The run is of the problems that the file has; the task's others are not missing");
   line.Flag("--skip-unmatched", &options->skip_unmatched,
             "Leave out completions that belong to no problem");
+  line.Flag("--in-order", &options->in_order,
+            "The first row answers the first problem, and so on; questions are not compared");
   line.Flag("--json", &options->display.json, "Machine-readable results on stdout");
   line.Flag("--quiet,-q", &options->display.quiet, "Say nothing but the results");
   line.Flag("--allow-partial", &options->display.allow_partial,

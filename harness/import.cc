@@ -202,7 +202,8 @@ absl::StatusOr<ImportReport> Importer::Import() {
   ASSIGN_OR_RETURN(grading_, BindGrading(plan_.task.extractor, plan_.task.extract_options,
                                          plan_.task.grader, plan_.task.grader_options));
   ASSIGN_OR_RETURN(const ProblemIndex index, IndexProblems(plan_));
-  const RecordingMatch match = MatchRecording(recording_, index);
+  const RecordingMatch match =
+      plan_.in_order ? MatchInOrder(recording_, index) : MatchRecording(recording_, index);
   RETURN_IF_ERROR(CheckMatch(plan_, recording_, match, index.size()));
   report_.notes = recording_.notes;
   report_.notes.push_back(absl::StrFormat("problems: matched %s", match.how));

@@ -23,6 +23,8 @@ struct ImportPlan {
   // The run is of the problems that the file has, instead of all the task's problems, of which the
   // others would be missing.
   bool only_recorded = false;
+  // The file's rows answer the task's problems one after the other; ids and questions are not read.
+  bool in_order = false;
   // Completions of no problem are counted and left out; else they are an error.
   bool skip_unmatched = false;
 };

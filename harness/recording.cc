@@ -505,4 +505,22 @@ RecordingMatch MatchRecording(const Recording& recording, const ProblemIndex& pr
   return best;
 }
 
+RecordingMatch MatchInOrder(const Recording& recording, const ProblemIndex& problems) {
+  RecordingMatch match;
+  match.how = "by the order of rows, as asked";
+  std::optional<size_t> place;
+  int64_t line = 0;
+  for (const RecordedCompletion& one : recording.completions) {
+    if (!place || one.line != line) place = place ? *place + 1 : 0;
+    line = one.line;
+    const bool inside = *place < problems.size();
+    if (inside) match.matched += 1;
+    if (!inside && match.first_unmatched.empty()) {
+      match.first_unmatched = absl::StrFormat("%s:%d: the completion", recording.path, one.line);
+    }
+    match.problem_of.push_back(inside ? place : std::nullopt);
+  }
+  return match;
+}
+
 }  // namespace assay

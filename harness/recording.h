@@ -95,6 +95,10 @@ struct RecordingMatch {
 // that matches most. A problem whose text is another one than the row's question is no match.
 RecordingMatch MatchRecording(const Recording& recording, const ProblemIndex& problems);
 
+// The file's first row answers the first problem, and so on, whatever the row says its question is:
+// for files whose questions differ in a word from the dataset's.
+RecordingMatch MatchInOrder(const Recording& recording, const ProblemIndex& problems);
+
 // Blanks collapsed to one space and trimmed.
 std::string NormalBlanks(std::string_view text);
 

@@ -171,6 +171,20 @@ TEST_F(RecordingTest, MatchesById) {
   EXPECT_THAT(match.problem_of, ElementsAre(1, 0));
 }
 
+TEST_F(RecordingTest, InOrderAskedForQuestionsAreNotCompared) {
+  ASSERT_OK_AND_ASSIGN(const Recording recording,
+                       Read("{\"question\": \"another question?\", \"output\": [\"x\", \"y\"]}\n"
+                            "{\"question\": \"question b?\", \"output\": \"z\"}\n"
+                            "{\"question\": \"one too many?\", \"output\": \"z\"}"));
+  ProblemIndex index;
+  index.Add(MakeProblem("a", "question a?"));
+  index.Add(MakeProblem("b", "question b?"));
+  const RecordingMatch match = MatchInOrder(recording, index);
+  EXPECT_THAT(match.problem_of, ElementsAre(0, 0, 1, std::nullopt));
+  EXPECT_EQ(match.matched, 3);
+  EXPECT_THAT(match.first_unmatched, testing::HasSubstr(":3: "));
+}
+
 TEST_F(RecordingTest, MatchesByQuestionWhereIdsMeanNothing) {
   ASSERT_OK_AND_ASSIGN(
       const Recording recording,
