@@ -9,8 +9,10 @@
 #include "harness/manifest.h"
 #include "harness/status.h"
 #include "harness/store.h"
+#include "harness/task.h"
 #include "harness/text.h"
 #include "reports/breakdown.h"
+#include "reports/published.h"
 #include "reports/results.h"
 #include "reports/show.h"
 #include "reports/table.h"
@@ -28,6 +30,7 @@ struct Options {
   std::string problem;
   std::optional<int> sample;
   std::string outcome;
+  std::string published_as;
   std::optional<int> limit;
   bool failures = false;
   bool reasoning = false;
@@ -176,6 +179,10 @@ absl::Status ShowRun(Store& store, RunSummary run, const Options& options) {
   }
   ASSIGN_OR_RETURN(const std::vector<TaskResult> results, LoadResults(store, run));
   const Partial partial = options.allow_partial ? Partial::kLabelled : Partial::kRefuse;
+  const std::vector<PublishedLine> published = PublishedLines(
+      results, options.published_as.empty() ? run.manifest.model : options.published_as);
+  ASSIGN_OR_RETURN(const std::vector<TaskDeviations> deviations,
+                   RunDeviations(DefaultSearchPath({}, {}), run.manifest));
   if (options.json) {
     Json json = ResultsToJson(run, results, partial);
     json.Set("manifest", RunManifestToJson(run.manifest));
@@ -183,12 +190,16 @@ absl::Status ShowRun(Store& store, RunSummary run, const Options& options) {
     json.Set("samples_stored", run.samples_stored);
     json.Set("failures", run.failures);
     json.Set("finished", run.finished);
+    json.Set("published", PublishedToJson(published));
+    json.Set("recipe_deviations", DeviationsToJson(deviations));
     std::printf("%s\n", json.Dump(2).c_str());
     return absl::OkStatus();
   }
   std::string text = DescribeRun(run, TerminalOf(stdout)) + "\n" +
                      ResultTable(results, partial, TableForm::kTerminal) + "\n";
   for (const TaskResult& result : results) text += WhatTheNumbersMean(result);
+  const std::string comparison = PublishedTextOf(published) + DeviationsText(deviations);
+  if (!comparison.empty()) text += "\n" + comparison;
   if (partial == Partial::kLabelled || run.state == RunState::kComplete) {
     const std::string tags = TagTable(results, options.all_tags ? 0 : kTagsShown);
     if (!tags.empty()) text += "\n" + tags;
@@ -233,6 +244,8 @@ Command ShowCommand() {
     line.Option("--sample", &options->sample, "Show the samples with this number, from 1");
     line.Option("--outcome", &options->outcome,
                 "Show samples that are correct, incorrect, no_answer, truncated or undecided");
+    line.Option("--published-as", &options->published_as,
+                "The model whose published figures to show beside the run's (default: its own)");
     line.Option("--limit,-L", &options->limit, "Show so many samples; 0: all");
     line.Flag("--reasoning", &options->reasoning, "Unfold the reasoning");
     line.Flag("--failures", &options->failures, "List the draws that failed, and why");

@@ -1,4 +1,5 @@
 // `assay tasks`: what there is to run, what a task says, whether it is sound, and what it sends.
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -6,8 +7,11 @@
 #include <memory>
 
 #include "harness/backend.h"
+#include "harness/catalogue.h"
 #include "harness/command.h"
 #include "harness/keys.h"
+#include "harness/recipe.h"
+#include "harness/reference_results.h"
 #include "harness/registry.h"
 #include "harness/rows.h"
 #include "harness/status.h"
@@ -63,23 +67,98 @@ void Print(const Json& json) { std::cout << json.Dump(2) << "\n"; }
 
 // --- list ---
 
+std::string KindOf(const TaskListing& listing) {
+  if (listing.is_suite) return "suite";
+  return listing.path.empty() ? "row" : "task";
+}
+
+bool DatasetIsHere(const SearchPath& path, const Task& task) {
+  std::error_code ignored;
+  const std::filesystem::path file(task.dataset.file);
+  if (file.is_absolute()) return std::filesystem::is_regular_file(file, ignored);
+  std::vector<std::filesystem::path> places = {std::filesystem::path(task.path).parent_path()};
+  places.insert(places.end(), path.data_directories.begin(), path.data_directories.end());
+  return std::any_of(places.begin(), places.end(), [&](const std::filesystem::path& place) {
+    return std::filesystem::is_regular_file(place / file, ignored);
+  });
+}
+
+// What a task still lacks: "ready", or the command that gets its data.
+std::string TaskState(const SearchPath& path, const std::vector<CatalogueEntry>& catalogue,
+                      const Task& task) {
+  std::vector<std::string> files = {task.dataset.file};
+  const Json* fewshot = task.definition.Find("fewshot");
+  if (fewshot != nullptr && fewshot->FindInteger("count").value_or(0) > 0) {
+    files.push_back(fewshot->FindString("file").value_or(task.dataset.file));
+  }
+  for (size_t i = 0; i < files.size(); ++i) {
+    Task reading = task;
+    reading.dataset.file = files[i];
+    if (DatasetIsHere(path, reading)) continue;
+    const auto entry = std::find_if(catalogue.begin(), catalogue.end(), [&](const auto& one) {
+      return one.file == std::filesystem::path(files[i]).filename();
+    });
+    return entry == catalogue.end() ? "needs data: " + files[i] + " (in no catalogue)"
+                                    : "needs data: " + HowToGet(*entry);
+  }
+  return "ready";
+}
+
+// The rows of recipes that no task measures yet.
+std::vector<TaskListing> NotYet(const std::vector<Recipe>& recipes,
+                                std::vector<std::string>* states) {
+  std::vector<TaskListing> rows;
+  for (const Recipe& recipe : recipes) {
+    for (const RecipeRow& row : recipe.rows) {
+      if (!row.task.empty()) continue;
+      TaskListing listing;
+      listing.name = row.benchmark;
+      listing.about = absl::StrFormat("a row of %s's table (%s)", recipe.name, row.metric);
+      rows.push_back(std::move(listing));
+      states->push_back("needs " + row.needs + ": not yet");
+    }
+  }
+  return rows;
+}
+
 int List(const Common& common) {
-  const absl::StatusOr<std::vector<TaskListing>> tasks = ListTasks(common.Path());
+  const SearchPath path = common.Path();
+  absl::StatusOr<std::vector<TaskListing>> tasks = ListTasks(path);
   if (!tasks.ok()) return Fail(tasks.status());
+  // A directory of one's own tasks has no catalogue; then files alone are looked for.
+  const absl::StatusOr<std::vector<CatalogueEntry>> catalogue = LoadCatalogue(path);
+  if (!catalogue.ok() && !absl::IsNotFound(catalogue.status())) return Fail(catalogue.status());
+  std::vector<std::string> states;
+  for (const TaskListing& task : *tasks) {
+    if (task.is_suite) {
+      states.emplace_back();
+      continue;
+    }
+    const absl::StatusOr<std::vector<Task>> loaded = LoadTasks(path, task.path, {});
+    if (!loaded.ok()) return Fail(loaded.status());
+    states.push_back(
+        TaskState(path, catalogue.ok() ? *catalogue : std::vector<CatalogueEntry>(), (*loaded)[0]));
+  }
+  const absl::StatusOr<std::vector<Recipe>> recipes = ListRecipes(path);
+  if (!recipes.ok()) return Fail(recipes.status());
+  for (TaskListing& row : NotYet(*recipes, &states)) tasks->push_back(std::move(row));
   if (common.json) {
     Json list = Json::MakeArray();
-    for (const TaskListing& task : *tasks) {
+    for (size_t i = 0; i < tasks->size(); ++i) {
+      const TaskListing& task = (*tasks)[i];
       list.Append(Json::MakeObject({{"name", task.name},
-                                    {"kind", task.is_suite ? "suite" : "task"},
+                                    {"kind", KindOf(task)},
+                                    {"state", states[i].empty() ? Json() : Json(states[i])},
                                     {"about", task.about},
-                                    {"path", task.path}}));
+                                    {"path", task.path.empty() ? Json() : Json(task.path)}}));
     }
     Print(list);
     return 0;
   }
-  Table table{{{"name"}, {"kind"}, {"about"}}, {}};
-  for (const TaskListing& task : *tasks) {
-    table.AddRow({task.name, task.is_suite ? "suite" : "task", task.about});
+  Table table{{{"name"}, {"kind"}, {"state"}, {"about"}}, {}};
+  for (size_t i = 0; i < tasks->size(); ++i) {
+    const TaskListing& task = (*tasks)[i];
+    table.AddRow({task.name, KindOf(task), states[i], task.about});
   }
   std::cout << RenderTable(table, TableForm::kTerminal);
   return 0;
@@ -107,7 +186,7 @@ void ShowTask(const Task& task) {
   line("about", task.about);
   line("file", task.path);
   line("hash", task.hash);
-  for (const char* entry : {"source", "licence", "size", "citation", "notes"}) {
+  for (const char* entry : {"source", "licence", "size", "citation", "prompt", "notes"}) {
     const Json* value = task.card.Find(entry);
     if (value != nullptr) line(entry, value->ToText());
   }
@@ -118,6 +197,11 @@ void ShowTask(const Task& task) {
   line("samples", absl::StrFormat("%d of each problem", task.samples));
   line("sampling", SamplingToJson(task.sampling).Dump());
   line("metrics", Join(task.metrics, ", "));
+  const std::vector<ReferenceResult> published = ReferenceResultsOf(task.definition);
+  for (const ReferenceResult& result : published) {
+    line("published", absl::StrFormat("%s, %s %s (%s)", result.model, result.metric,
+                                      Json(result.value).ToText(), result.source));
+  }
 }
 
 int Show(const Common& common, const Changes& changes, const std::string& name) {

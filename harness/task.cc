@@ -11,6 +11,7 @@
 #include "harness/build_info.h"
 #include "harness/compress.h"
 #include "harness/hash.h"
+#include "harness/recipe.h"
 #include "harness/status.h"
 #include "harness/task_spec.h"
 #include "harness/text.h"
@@ -85,7 +86,9 @@ Json Canonical(const Json& json) {
 std::string DefinitionHash(const Json& definition) {
   Json counted = Json::MakeObject();
   for (const auto& [name, value] : definition.AsMembers()) {
-    if (name != "about" && name != "card" && name != "tags") counted.Set(name, value);
+    const bool described =
+        name == "about" || name == "card" || name == "tags" || name == "reference_results";
+    if (!described) counted.Set(name, value);
   }
   return Sha256Hex(Canonical(counted).Dump());
 }
@@ -310,7 +313,7 @@ absl::StatusOr<TaskOverrides> OverridesFromYaml(const YamlNode& node, const std:
 }
 
 absl::StatusOr<std::vector<SuiteEntry>> ReadSuite(const YamlNode& root, const std::string& file) {
-  const std::vector<std::string> known = {"suite", "about", "tasks"};
+  const std::vector<std::string> known = {"suite", "about", "tasks", "protocol", "notes", "rows"};
   for (size_t i = 0; i < root.members.size(); ++i) {
     const auto& [name, value] = root.members[i];
     if (std::find(known.begin(), known.end(), name) == known.end()) {
@@ -318,10 +321,12 @@ absl::StatusOr<std::vector<SuiteEntry>> ReadSuite(const YamlNode& root, const st
                         absl::StrFormat("suite: unknown key '%s'%s (known: %s)", Shorten(name, 60),
                                         DidYouMean(name, known), Join(known, ", ")));
     }
-    if (name != "tasks" && !(value.is_scalar() && value.value.is_string())) {
+    const bool is_text = name == "suite" || name == "about";
+    if (is_text && !(value.is_scalar() && value.value.is_string())) {
       return SuiteError(file, value.line, name + ": expected text, found " + Describe(value));
     }
   }
+  RETURN_IF_ERROR(ValidateRecipe(root, file));
   const YamlNode* tasks = root.Find("tasks");
   if (tasks == nullptr || !tasks->is_list() || tasks->items.empty()) {
     return SuiteError(file, tasks == nullptr ? root.line : tasks->line,

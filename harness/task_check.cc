@@ -316,6 +316,10 @@ absl::StatusOr<std::unique_ptr<ProblemStream>> OpenUnshuffled(const SearchPath& 
   Json* fields = task.definition.Find("fields");
   Json* choices = fields == nullptr ? nullptr : fields->Find("choices");
   if (choices == nullptr) return std::unique_ptr<ProblemStream>();
+  // Each row several times: there is no stream of the published order that runs beside it.
+  if (choices->FindString("shuffle").value_or("") == "simple_evals") {
+    return std::unique_ptr<ProblemStream>();
+  }
   if (choices->is_string()) {
     *choices = Json::MakeObject({{"field", *choices}});
   } else if (choices->is_array()) {

@@ -174,9 +174,14 @@ std::vector<int> ShownOrder(const ChoicesSource& source, const std::vector<std::
 }
 
 absl::Status FillChoices(const RowPlace& at, const FieldMap& fields, uint64_t seed,
-                         Problem* problem) {
+                         const std::vector<int>* order, Problem* problem) {
   ASSIGN_OR_RETURN(const std::vector<std::string> choices, ChoicesAsPublished(at, *fields.choices));
-  problem->choice_order = ShownOrder(*fields.choices, choices, *problem, seed);
+  if (order != nullptr && order->size() != choices.size()) {
+    return InvalidArgument("%s: shuffle simple_evals orders %d choices, this row has %d",
+                           at.Where(), order->size(), choices.size());
+  }
+  problem->choice_order =
+      order != nullptr ? *order : ShownOrder(*fields.choices, choices, *problem, seed);
   const size_t count = problem->choice_order.size();
   if (count < 2 || count > kMaxChoices) {
     return InvalidArgument("%s: expected 2 to %d choices, found %d", at.Where(), kMaxChoices,
@@ -243,7 +248,8 @@ absl::StatusOr<bool> PassesFilter(const Row& row, std::string_view path, const J
 }
 
 absl::StatusOr<Problem> ProblemFromRow(const FieldMap& fields, const Row& row,
-                                       const std::string& path, uint64_t seed) {
+                                       const std::string& path, uint64_t seed,
+                                       const std::vector<int>* order) {
   const RowPlace at{row, path};
   Problem problem;
   problem.row = row.fields;
@@ -254,7 +260,7 @@ absl::StatusOr<Problem> ProblemFromRow(const FieldMap& fields, const Row& row,
     problem.id = ContentId(row);
   }
   if (fields.choices) {
-    RETURN_IF_ERROR(FillChoices(at, fields, seed, &problem));
+    RETURN_IF_ERROR(FillChoices(at, fields, seed, order, &problem));
   } else {
     ASSIGN_OR_RETURN(problem.reference, ReadSource(at, fields.reference));
     if (problem.reference.empty()) {

@@ -9,6 +9,7 @@
 #include "harness/catalogue.h"
 #include "harness/data_manifest.h"
 #include "harness/hash.h"
+#include "harness/random.h"
 #include "harness/status.h"
 #include "harness/task.h"
 #include "harness/task_spec.h"
@@ -125,6 +126,10 @@ class TaskStream final : public ProblemStream {
   absl::StatusOr<std::optional<AskedProblem>> Next() override {
     while (true) {
       ASSIGN_OR_RETURN(const std::optional<Row> row, rows_->Next());
+      if (!row && ++pass_ < Passes()) {
+        ASSIGN_OR_RETURN(rows_, OpenRows(file_));
+        continue;
+      }
       if (!row) break;
       ASSIGN_OR_RETURN(const bool passes, PassesFilter(*row, file_, task_.dataset.filter));
       if (!passes) continue;
@@ -140,12 +145,31 @@ class TaskStream final : public ProblemStream {
   const std::string& dataset_sha256() const override { return sha256_; }
 
  private:
+  bool AsSimpleEvals() const {
+    return spec_.fields.choices && spec_.fields.choices->shuffle == Shuffle::kSimpleEvals;
+  }
+  int Passes() const { return AsSimpleEvals() ? kSimpleEvalsPasses : 1; }
+
+  // A row that is asked several times is a problem each time; they are not independent.
+  absl::Status MakeProblem(const Row& row, const std::string& file, Problem* problem) {
+    if (!AsSimpleEvals()) {
+      ASSIGN_OR_RETURN(*problem, ProblemFromRow(spec_.fields, row, file, seed_));
+      return absl::OkStatus();
+    }
+    std::vector<int> order;
+    for (const int64_t at : simple_evals_.Sample(4, 4)) order.push_back(static_cast<int>(at));
+    ASSIGN_OR_RETURN(*problem, ProblemFromRow(spec_.fields, row, file, seed_, &order));
+    if (!spec_.fields.cluster) problem->tags.push_back("cluster:" + problem->id);
+    problem->id += absl::StrFormat("/%d", pass_ + 1);
+    return absl::OkStatus();
+  }
+
   absl::StatusOr<std::optional<AskedProblem>> Ask(const Row& row) {
     const std::string& file = row.part.empty() ? file_ : row.part;
     const std::string where = absl::StrFormat("%s:%d", file, row.line);
     AskedProblem asked;
     asked.line = row.line;
-    ASSIGN_OR_RETURN(asked.problem, ProblemFromRow(spec_.fields, row, file, seed_));
+    RETURN_IF_ERROR(MakeProblem(row, file, &asked.problem));
     RETURN_IF_ERROR(TakeId(where, &asked.problem));
     ASSIGN_OR_RETURN(std::vector<Message> messages,
                      RenderMessages(spec_, TemplateContext(asked.problem), where));
@@ -228,7 +252,7 @@ class TaskStream final : public ProblemStream {
   // All in the last message, as completion-style benchmarks ask.
   std::vector<Message> AsText(std::vector<Message> messages,
                               const std::vector<const Example*>& shown) const {
-    std::string text;
+    std::string text = spec_.fewshot->introduction;
     for (const Example* example : shown) {
       text += example->question.back().text + example->reply + spec_.fewshot->separator;
     }
@@ -245,6 +269,8 @@ class TaskStream final : public ProblemStream {
   std::vector<Example> examples_;
   bool same_file_ = false;
   int64_t asked_ = 0;
+  int pass_ = 0;  // over the rows
+  PythonRandom simple_evals_{0};
   absl::flat_hash_set<uint64_t> ids_;  // hashes: 8 bytes a problem, whatever the ids
   absl::flat_hash_map<uint64_t, int> repeats_;
 };

@@ -182,10 +182,11 @@ Check Source() {
 }
 
 absl::Status ShuffleWord(const YamlNode& node, const std::string& what, const Place& place) {
-  if (node.is_scalar() && (node.value.is_bool() || node.value == Json("safe"))) {
+  if (node.is_scalar() &&
+      (node.value.is_bool() || node.value == Json("safe") || node.value == Json("simple_evals"))) {
     return absl::OkStatus();
   }
-  return place.Wanted(node, what, "true, false or safe");
+  return place.Wanted(node, what, "true, false, safe or simple_evals");
 }
 
 absl::Status ContinuationWord(const YamlNode& node, const std::string& what, const Place& place) {
@@ -295,6 +296,7 @@ std::vector<Key> FewShotKeys() {
   keys.push_back({"seed", Whole(0)});
   keys.push_back({"as_turns", Boolean});
   keys.push_back({"separator", Text});
+  keys.push_back({"introduction", Text});
   keys.push_back({"template", TemplateText});
   keys.push_back({"reply", TemplateText});
   return keys;
@@ -361,8 +363,36 @@ absl::Status CardCheck(const YamlNode& node, const std::string& what, const Plac
                     {"licence", SomeText},
                     {"size", Whole(1)},
                     {"citation", SomeText},
+                    {"prompt", SomeText},
                     {"notes", SomeText}},
                    place);
+}
+
+absl::Status Number(const YamlNode& node, const std::string& what, const Place& place) {
+  if (node.is_scalar() && node.value.is_number()) return absl::OkStatus();
+  return place.Wanted(node, what, "a number");
+}
+
+absl::Status UnitWord(const YamlNode& node, const std::string& what, const Place& place) {
+  if (node.value == Json("percent") || node.value == Json("rating")) return absl::OkStatus();
+  return place.Wanted(node, what, "percent or rating");
+}
+
+absl::Status ReferenceResultCheck(const YamlNode& node, const std::string& what,
+                                  const Place& place) {
+  RETURN_IF_ERROR(CheckKeys(node, what,
+                            {{"model", SomeText, true},
+                             {"metric", MetricCheck, true},
+                             {"value", Number, true},
+                             {"unit", UnitWord},
+                             {"source", SomeText, true},
+                             {"note", SomeText}},
+                            place));
+  const YamlNode* unit = node.Find("unit");
+  const double value = node.Find("value")->value.AsNumber();
+  const bool percent = unit == nullptr || unit->value == Json("percent");
+  if (!percent || (value >= 0 && value <= 100)) return absl::OkStatus();
+  return place.Wanted(*node.Find("value"), what + ".value", "0 to 100 (per cent)");
 }
 
 }  // namespace
@@ -376,6 +406,7 @@ absl::Status ValidateTask(const YamlNode& root, const std::string& file) {
                     {"about", SomeText},
                     {"card", CardCheck},
                     {"tags", List(SomeText, 0)},
+                    {"reference_results", List(ReferenceResultCheck, 1)},
                     {"dataset", DatasetCheck, true},
                     {"fields", FieldsCheck, true},
                     {"system", SomeText},

@@ -52,6 +52,8 @@ ChoicesSource ChoicesFromJson(const Json& json) {
   source.drop = Texts(json.Find("drop"));
   if (const std::optional<bool> shuffle = json.FindBool("shuffle")) {
     source.shuffle = *shuffle ? Shuffle::kAlways : Shuffle::kNever;
+  } else if (json.FindString("shuffle").value_or("") == "simple_evals") {
+    source.shuffle = Shuffle::kSimpleEvals;
   }
   return source;
 }
@@ -117,6 +119,7 @@ absl::StatusOr<FewShot> FewShotFromJson(const Json& json, const std::string& fil
   fewshot.seed = static_cast<uint64_t>(json.FindInteger("seed").value_or(1234));
   fewshot.as_turns = json.FindBool("as_turns").value_or(true);
   fewshot.separator = json.FindString("separator").value_or("\n\n");
+  fewshot.introduction = json.FindString("introduction").value_or("");
   if (const std::optional<std::string> text = json.FindString("template")) {
     ASSIGN_OR_RETURN(fewshot.question, ParseChecked(*text, file + ": fewshot.template"));
   }

@@ -34,7 +34,10 @@ struct ValueSource {
   Json map;            // object or null: the text that it is replaced by
 };
 
-enum class Shuffle { kAlways, kNever, kSafe };
+// kSimpleEvals: as simple-evals asks GPQA, every row four times, in the orders that Python's
+// Random(0) draws one after the other.
+enum class Shuffle { kAlways, kNever, kSafe, kSimpleEvals };
+constexpr int kSimpleEvalsPasses = 4;
 
 struct ChoicesSource {
   std::string list_field;           // one field that holds a list
@@ -65,6 +68,7 @@ struct FewShot {
   uint64_t seed = 0;
   bool as_turns = true;
   std::string separator;
+  std::string introduction;                 // before the examples, where they are not turns
   std::optional<CheckedTemplate> question;  // none: the task's prompt
   std::optional<CheckedTemplate> reply;
 };
@@ -94,9 +98,11 @@ Sampling SamplingFromJson(const Json& sampling);
 // Whether a row passes `dataset.filter`.
 absl::StatusOr<bool> PassesFilter(const Row& row, std::string_view path, const Json& filter);
 
-// The row as a problem, without its prompt. `path` is the dataset's, for messages.
+// The row as a problem, without its prompt. `path` is the dataset's, for messages. `order`: of the
+// choices, where something else than the seed decides it.
 absl::StatusOr<Problem> ProblemFromRow(const FieldMap& fields, const Row& row,
-                                       const std::string& path, uint64_t seed);
+                                       const std::string& path, uint64_t seed,
+                                       const std::vector<int>* order = nullptr);
 // Whether options speak of each other's places ("all of the above", "A and C"): shuffled, such a
 // problem has another answer.
 bool ChoicesReferToPlaces(const std::vector<std::string>& choices);
