@@ -10,9 +10,9 @@ namespace assay {
 namespace {
 
 struct F1Options {
-  std::string separator = "|";   // between annotations in the reference's text
+  std::string separator = "|";   // between annotations in a text
   std::string answer_separator;  // between spans in the answer; empty: the answer is one span
-  std::string annotations;       // a field of the row with the annotations as JSON; empty: none
+  std::string annotations;       // the row's field that holds them; empty: the reference
 };
 
 absl::StatusOr<std::string> ReadText(const Json& options, std::string_view name,
@@ -55,19 +55,23 @@ std::vector<std::string> Pieces(std::string_view text, const std::string& separa
 
 absl::StatusOr<std::vector<spans::Spans>> References(const Problem& problem,
                                                      const F1Options& options) {
-  std::vector<spans::Spans> references;
-  if (options.annotations.empty()) {
-    for (std::string& text : Pieces(problem.reference, options.separator)) {
-      if (!text.empty()) references.push_back({std::move(text)});
-    }
-  } else {
-    const Json* field = problem.row.Find(options.annotations);
+  const Json reference(problem.reference);
+  const Json* field = &reference;
+  if (!options.annotations.empty()) {
+    field = problem.row.Find(options.annotations);
     if (field == nullptr) {
       return InvalidArgument("problem '%s': the row has no field '%s'", problem.id,
                              options.annotations);
     }
-    const Json one = field->is_array() ? *field : Json(Json::Array{*field});
-    for (const Json& annotation : one.AsArray()) {
+  }
+  std::vector<spans::Spans> references;
+  if (field->is_string()) {
+    for (std::string& text : Pieces(field->AsString(), options.separator)) {
+      if (!text.empty()) references.push_back({std::move(text)});
+    }
+  } else {
+    const Json all = field->is_array() ? *field : Json(Json::Array{*field});
+    for (const Json& annotation : all.AsArray()) {
       absl::StatusOr<spans::Spans> read = spans::AnnotationFromJson(annotation);
       if (!read.ok()) {
         return Annotate(read.status(), absl::StrFormat("problem '%s': field '%s'", problem.id,

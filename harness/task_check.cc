@@ -35,6 +35,7 @@ std::string WrittenAs(std::string_view extractor, const std::string& answer) {
   if (extractor == "code_block") return "```\n" + answer + "\n```";
   if (extractor == "last_line") return "This is my answer.\n" + answer;
   if (extractor == "loglikelihood") return answer;
+  if (extractor == "json") return Json::MakeObject({{"answer", answer}}).Dump();
   if (extractor == "number") return "The answer is " + answer + ".";
   return "Answer: " + answer;
 }
@@ -43,7 +44,7 @@ std::string WrittenAs(std::string_view extractor, const std::string& answer) {
 absl::StatusOr<Sample> GradeAnswer(const Task& task, const TaskGrading& grading,
                                    const Problem& problem, const std::string& answer) {
   ASSIGN_OR_RETURN(Sample sample, GradeText(grading, problem, WrittenAs(task.extractor, answer)));
-  for (const std::string_view form : {"boxed", "letter", "last_line", "code_block"}) {
+  for (const std::string_view form : {"boxed", "letter", "last_line", "code_block", "json"}) {
     if (sample.extraction.answer || task.extractor != "regex") break;
     ASSIGN_OR_RETURN(sample, GradeText(grading, problem, WrittenAs(form, answer)));
   }

@@ -327,6 +327,8 @@ TEST(F1, SpansArePairedOneToOne) {
   Extraction extraction;
   extraction.answer = "Jones";
   EXPECT_EQ(grader.grade(problem, {}, extraction)->score, 0.5);
+  problem.row = *ParseJson(R"({"gold": "Jones|Smith"})");  // annotations, not spans
+  EXPECT_EQ(grader.grade(problem, {}, extraction)->outcome, Outcome::kCorrect);
   problem.row = *ParseJson(R"({"gold": [{"number": 3.5}, true]})");
   EXPECT_FALSE(grader.grade(problem, {}, extraction).ok());
   problem.row = *ParseJson(R"({})");
