@@ -8,6 +8,7 @@
 #include "commands/shared/interrupt.h"
 #include "commands/shared/progress.h"
 #include "harness/status.h"
+#include "reports/published.h"
 #include "reports/results.h"
 
 namespace assay {
@@ -66,8 +67,14 @@ absl::Status PrintRunResults(Store& store, const std::string& run_id, const RunD
   ASSIGN_OR_RETURN(const RunSummary run, store.FindRun(run_id));
   ASSIGN_OR_RETURN(const std::vector<TaskResult> results, LoadResults(store, run));
   const Partial partial = display.allow_partial ? Partial::kLabelled : Partial::kRefuse;
-  const std::string text = display.json ? ResultsToJson(run, results, partial).Dump(2) + "\n"
-                                        : ResultTable(results, partial, TableForm::kTerminal);
+  std::string text;
+  if (display.json) {
+    text = ResultsToJson(run, results, partial).Dump(2) + "\n";
+  } else {
+    text = ResultTable(results, partial, TableForm::kTerminal);
+    const std::vector<PublishedLine> published = PublishedLines(results, run.manifest.model);
+    if (!published.empty()) text += "\n" + PublishedTextOf(published);
+  }
   std::fputs(text.c_str(), stdout);
   return absl::OkStatus();
 }
