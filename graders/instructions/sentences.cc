@@ -144,7 +144,9 @@ bool BreaksAfter(std::u32string_view token, std::u32string_view next, bool opens
   if (token.size() == 1 && IsSentenceEnd(token[0])) return true;
   if (!token.ends_with(U".")) return false;
   const std::u32string_view word = token.substr(0, token.size() - 1);
-  const std::string next_word = ToUtf8(Lower(next));
+  std::string next_word = ToUtf8(Lower(next));
+  // A word that ends its own sentence keeps its period.
+  if (next_word.size() > 1 && next_word.ends_with('.')) next_word.pop_back();
   const bool capital = IsUpper(next[0]);
   if (token.ends_with(U"..")) return capital && Starters().contains(next_word);
   if (IsAbbreviation(word)) return capital && Starters().contains(next_word);
