@@ -150,16 +150,31 @@ const LONG = 40000;
 const seen = new IntersectionObserver((entries) => {
   for (const entry of entries) {
     if (!entry.isIntersecting) continue;
-    seen.unobserve(entry.target);
-    const act = entry.target.whenSeen;
-    if (act) act(entry.target);
+    see(entry.target);
   }
 }, {rootMargin: '200px'});
 
+const unseen = new Map();  // node -> what is to be done when it comes into view
+
 function whenSeen(node, act) {
-  node.whenSeen = act;
+  unseen.set(node, act);
   seen.observe(node);
   return node;
+}
+
+function see(node) {
+  seen.unobserve(node);
+  const act = unseen.get(node);
+  unseen.delete(node);
+  if (act) act(node);
+}
+
+// Paper shows everything; what has left the page is forgotten.
+function seeAll() {
+  for (const node of [...unseen.keys()]) {
+    if (node.isConnected) see(node);
+    else unseen.delete(node);
+  }
 }
 
 function mathNode(source, display, whole) {

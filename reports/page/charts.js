@@ -58,14 +58,15 @@ const points = (value) => {
 function figure({title, about, label, draw: paint, data, legend, height = 280}) {
   const stage = h('div', {class: 'stage', style: {'min-height': height + 'px'}});
   let width = 0;
-  new ResizeObserver(() => {
+  stage.drawNow = () => {
     const now = Math.floor(stage.clientWidth);
     if (now === width || now < 50) return;
     width = now;
     const chart = svg(width, height).attr('role', 'img').attr('aria-label', label || title);
     paint(chart, width, height);
     stage.replaceChildren(chart.node());
-  }).observe(stage);
+  };
+  new ResizeObserver(stage.drawNow).observe(stage);
   return h('figure', {}, h('figcaption', {}, h('h3', {}, title),
       about ? h('p', {class: 'about'}, about) : null), legend || null, stage,
       data ? h('details', {class: 'data'}, h('summary', {}, 'Numbers'), data) : null);

@@ -98,6 +98,10 @@ draw = () => {
   const focused = document.activeElement && document.activeElement.name;
   const scrolled = main.querySelector('.list') ? main.querySelector('.list').scrollTop : 0;
   main.textContent = '';
+  for (const node of [...unseen.keys()]) {
+    seen.unobserve(node);
+    unseen.delete(node);
+  }
   const [, title, paint] = TABS.find(([name]) => name === view.tab) || TABS[0];
   document.title = `${title} · ${visible(report.title)} · assay`;
   document.body.dataset.tab = view.tab;
@@ -112,6 +116,8 @@ draw = () => {
   } else {
     refocus(main, focused);
     document.body.dataset.drawn = address({});
+    // Charts below the first screen, before somebody prints the page.
+    setTimeout(() => main.querySelectorAll('.figure-place').forEach(see), 500);
   }
 };
 
@@ -157,7 +163,9 @@ async function begin() {
   });
   // Folded parts are printed unfolded.
   window.addEventListener('beforeprint', () => {
-    for (const node of document.querySelectorAll('details')) node.open = true;
+    for (const node of document.querySelectorAll('details:not(.data)')) node.open = true;
+    seeAll();
+    for (const stage of document.querySelectorAll('.stage')) stage.drawNow();
   });
   draw();
   document.body.dataset.ready = String(Math.round(performance.now()));
