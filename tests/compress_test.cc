@@ -179,5 +179,17 @@ TEST(ByteSource, WhatIsNoFileIsAnError) {
               HasSubstr("a directory"));
 }
 
+TEST(Zlib, WhatIsDeflatedInflates) {
+  for (const int level : {1, 6, 9}) {
+    for (const std::string& text :
+         {std::string(), std::string("a"), std::string(100000, 'x'), std::string("\0\xff\n", 3)}) {
+      const std::string stream = DeflateZlib(text, level);
+      ASSERT_OK_AND_ASSIGN(const std::string back, InflateZlib(stream, 200000));
+      EXPECT_EQ(back, text);
+    }
+  }
+  EXPECT_LT(DeflateZlib(std::string(100000, 'x'), 6).size(), 1000u);
+}
+
 }  // namespace
 }  // namespace assay
