@@ -351,6 +351,10 @@ BallComparison CompareBalls(const Value& a, const Value& b, long precision) {
       digits = (scale - mag_get_d_log2_approx(error)) * 0.30103;
     }
     comparison.digits = static_cast<int>(std::clamp(digits, 0.0, 100000.0));
+    if (!mag_is_zero(size)) {
+      const double whole = mag_get_d_log2_approx(size) * 0.30103;
+      comparison.whole_digits = static_cast<int>(std::clamp(whole, 0.0, 1e9));
+    }
     mag_clear(error);
     mag_clear(size);
   }

@@ -114,7 +114,7 @@ Side ReadSide(std::string_view text, const Limits& limits) {
   if (choice)
     side.readings.push_back({"the letter of a choice", MakeSymbol(std::string(1, *choice))});
   // Words that are no mathematics are an answer of their own.
-  if (side.readings.empty() && side.has_words && !side.over_limit) {
+  if (side.readings.empty() && side.has_words && !reading.acts_on_value && !side.over_limit) {
     const std::string folded = FoldWords(side.spelled);
     if (!folded.empty())
       side.readings.push_back({"words", Normalise(MakeNode(Kind::kText, {}, folded))});
@@ -300,6 +300,11 @@ bool DecideIdentical(const Side& reference, const CheckOptions& options, const D
   return true;
 }
 
+// Bytes that were no text when they arrived; what stood there is not known.
+bool IsDamaged(std::string_view text) {
+  return FirstInvalidUtf8(text).has_value() || Contains(text, "\xEF\xBF\xBD");
+}
+
 }  // namespace
 
 std::string_view VerdictName(Verdict verdict) {
@@ -318,6 +323,11 @@ Outcome Check(std::string_view reference, std::string_view answer, const CheckOp
         std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count();
     return outcome;
   };
+  if (IsDamaged(reference) || IsDamaged(answer)) {
+    outcome.verdict = Verdict::kUndecided;
+    outcome.note = "it holds bytes that are no UTF-8";
+    return done();
+  }
   const Side left = ReadSide(reference, options.limits);
   if (Trim(reference) == Trim(answer) && !Trim(reference).empty() &&
       DecideIdentical(left, options, deadline, &outcome))

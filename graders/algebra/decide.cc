@@ -156,10 +156,10 @@ Decision Undecided(std::string note) {
 }
 Decision Undefined(Tier tier) { return {Finding::kUndefined, tier, 0, "a side has no value"}; }
 
-// Balls of growing precision: different where they part, else the digits of the last.
+// Balls of growing precision: different where they part, else the comparison of the most digits.
 std::optional<Decision> CompareByBalls(const Expr& a, const Expr& b,
                                        std::initializer_list<long> bits, const Deadline& deadline,
-                                       int* digits) {
+                                       BallComparison* best) {
   for (const long precision : bits) {
     if (deadline.Passed()) return std::nullopt;
     const BallPair pair = EvaluateBalls(a, b, {}, {}, precision, false);
@@ -172,7 +172,7 @@ std::optional<Decision> CompareByBalls(const Expr& a, const Expr& b,
     if (!pair.a || !pair.b) continue;
     const BallComparison comparison = CompareBalls(*pair.a, *pair.b, precision);
     if (comparison.different) return Different(Tier::kBalls);
-    *digits = std::max(*digits, comparison.digits);
+    if (comparison.digits > best->digits) *best = comparison;
   }
   return std::nullopt;
 }
@@ -230,15 +230,17 @@ Decision CompareWithIntegral(const Expr& a, const Expr& b) {
 Decision CompareConstants(const Expr& a, const Expr& b, const Deadline& deadline) {
   const auto is_integral = [](const Node& n) { return n.kind == Kind::kCall && n.text == "int"; };
   if (Any(a, is_integral) || Any(b, is_integral)) return CompareWithIntegral(a, b);
-  int digits = 0;
-  if (const auto early = CompareByBalls(a, b, {64, 128, 256}, deadline, &digits)) return *early;
+  BallComparison best;
+  if (const auto early = CompareByBalls(a, b, {64, 128, 256}, deadline, &best)) return *early;
   if (!deadline.Passed())
     if (const auto exact = CompareByCalcium(a, b)) return *exact;
   if (!deadline.Passed())
     if (const auto exact = CompareByAlgebra(a, b)) return *exact;
-  if (const auto late = CompareByBalls(a, b, {1024, 4096}, deadline, &digits)) return *late;
-  if (digits == 0) return Undecided("no tier can evaluate both sides");
-  return {Finding::kNumeric, Tier::kBalls, digits, ""};
+  if (const auto late = CompareByBalls(a, b, {1024, 4096}, deadline, &best)) return *late;
+  if (best.digits == 0) return Undecided("no tier can evaluate both sides");
+  // 10^(10^9) and its successor agree in every digit that is looked at.
+  if (best.whole_digits > best.digits / 2) return Undecided("numbers too large to tell apart");
+  return {Finding::kNumeric, Tier::kBalls, best.digits, ""};
 }
 
 // --- unknowns at points ---

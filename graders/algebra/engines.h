@@ -63,6 +63,7 @@ class BallEngine {
 struct BallComparison {
   bool different = false;  // certainly
   int digits = 0;          // to which they agree, relative to the larger
+  int whole_digits = 0;    // of the value, before the decimal point; 0 where different
 };
 BallComparison CompareBalls(const BallEngine::Value& a, const BallEngine::Value& b,
                             long precision_bits);

@@ -109,6 +109,7 @@ class Parser {
   const std::string& error() const { return error_; }
   bool over_limit() const { return over_limit_; }
   bool words() const { return words_; }
+  bool acts() const { return acts_; }
   const Ambiguities& seen() const { return seen_; }
 
  private:
@@ -606,6 +607,12 @@ class Parser {
       }
       if (failed()) return nullptr;
     }
+    // "1/2%" is a half per cent: nobody divides by a percentage of a number.
+    if (right->kind == Kind::kPercent && left->kind == Kind::kNumber &&
+        right->args[0]->kind == Kind::kNumber) {
+      const Expr quotient = Counted(MakeNode(Kind::kDiv, {left, right->args[0]}));
+      return failed() ? nullptr : Counted(MakeNode(Kind::kPercent, {quotient}));
+    }
     return Counted(MakeNode(Kind::kDiv, {left, right}));
   }
 
@@ -640,8 +647,8 @@ class Parser {
       const bool known = IsBareUnit(token.text) || IsUnitPhrase(lower);
       const bool special = lower == "percent" || lower == "degrees" || lower == "degree" ||
                            MultiplierWord(lower).has_value();
-      const bool noun =
-          token.space_before && LooksLikeProse(token.text) && !SaysMore(ToLowerAscii(token.text));
+      const bool noun = token.space_before && LooksLikeProse(token.text) && !SaysMore(lower);
+      if (noun && !known && !special && ActsOnTheValue(lower)) return FailOnAct(token.text);
       if (!known && !special && !noun) return nullptr;
       if (!IsNumeric(value)) return nullptr;
       if (noun && !known && !special) words_ = true;
@@ -658,6 +665,7 @@ class Parser {
       words_ = true;
       return Fail("the words '" + Shorten(token.text, 40) + "'");
     }
+    if (token.text.size() > 1 && ActsOnTheValue(lower)) return FailOnAct(token.text);
     if (token.text.size() == 1 && !ReadUnit(lower).known) return nullptr;
     if (token.text.size() == 1 && !IsNumeric(value)) return nullptr;
     return Wrap(value, lower);
@@ -666,14 +674,17 @@ class Parser {
   // Words that change what the number before them says: "5 or more" is not 5.
   static bool SaysMore(std::string_view lower) {
     static const std::unordered_set<std::string_view> words = {
-        "or",      "and",    "more",   "less",    "fewer", "than",    "at",      "least",
-        "most",    "not",    "about",  "to",      "from",  "but",     "except",  "if",
-        "when",    "either", "plus",   "minus",   "times", "no",      "only",    "both",
-        "neither", "over",   "under",  "between", "above", "below",   "greater", "smaller",
-        "larger",  "up",     "down",   "any",     "all",   "some",    "with",    "without",
-        "is",      "are",    "does",   "do",      "i",     "we",      "so",      "because",
-        "then",    "until",  "after",  "before",  "off",   "half",    "double",  "twice",
-        "base",    "mod",    "modulo", "other",   "else",  "roughly", "nearly"};
+        "or",      "and",      "more",    "less",    "fewer",   "than",      "at",
+        "least",   "most",     "not",     "about",   "to",      "from",      "but",
+        "except",  "if",       "when",    "either",  "plus",    "minus",     "times",
+        "no",      "only",     "both",    "neither", "over",    "under",     "between",
+        "above",   "below",    "greater", "smaller", "larger",  "up",        "down",
+        "any",     "all",      "some",    "with",    "without", "is",        "are",
+        "does",    "do",       "i",       "we",      "so",      "because",   "then",
+        "until",   "after",    "before",  "off",     "half",    "double",    "twice",
+        "base",    "mod",      "modulo",  "other",   "else",    "roughly",   "nearly",
+        "wrong",   "false",    "never",   "none",    "cannot",  "incorrect", "impossible",
+        "invalid", "undefined"};
     std::string_view rest = lower;
     int count = 0;
     while (!rest.empty()) {
@@ -683,6 +694,22 @@ class Parser {
       rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
     }
     return false;
+  }
+
+  // A word that goes to work on the value before it, and is no unit of it: "5 squared" is not 5,
+  // and whether "3 quarters" are coins or 3/4 the value does not say.
+  static bool ActsOnTheValue(std::string_view lower) {
+    static const std::unordered_set<std::string_view> words = {
+        "squared", "cubed",     "root",       "roots",     "reciprocal", "inverse",  "doubled",
+        "tripled", "halved",    "negated",    "factorial", "pi",         "quarters", "quarter",
+        "third",   "fourth",    "fifth",      "sixth",     "seventh",    "eighth",   "ninth",
+        "tenth",   "hundredth", "thousandth", "millionth", "billionth",  "i",        "e"};
+    return lower.substr(0, 1) == "-" || words.count(lower.substr(0, lower.find(' '))) > 0;
+  }
+
+  Expr FailOnAct(std::string_view words) {
+    acts_ = true;
+    return Fail("the words '" + Shorten(words, 40) + "' after a value");
   }
 
   static bool IsUnitPhrase(std::string_view lower) {
@@ -2004,6 +2031,7 @@ class Parser {
   bool last_was_number_ = false;
   bool is_text_context_ = false;
   bool words_ = false;
+  bool acts_ = false;
   bool over_limit_ = false;
   std::string error_;
   Ambiguities seen_;
@@ -2044,6 +2072,7 @@ Reading Read(std::string_view spelled, const ReadingOptions& options, const Limi
   reading.error = parser.error();
   reading.over_limit = parser.over_limit();
   reading.has_words = reading.has_words || parser.words() || (!reading.tree && prose);
+  reading.acts_on_value = !reading.tree && parser.acts();
   const Ambiguities& seen = parser.seen();
   reading.seen.slash = seen.slash;
   reading.seen.log = seen.log;

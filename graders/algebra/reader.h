@@ -17,6 +17,8 @@ struct Reading {
   std::string error;  // why not
   bool over_limit = false;
   bool has_words = false;  // prose was met
+  // Unread for a word that works on the value before it ("5 squared"): not just words either.
+  bool acts_on_value = false;
   Ambiguities seen;
 };
 

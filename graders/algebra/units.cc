@@ -177,6 +177,8 @@ Unit ReadUnit(std::string_view text) {
   Unit unit;
   int sign = 1;
   int pending = 1;  // "square inches": the power comes first
+  std::string last;
+  int last_exponent = 1;
   for (size_t at = 0; at < text.size();) {
     const char c = text[at];
     if (c == '/') {
@@ -193,6 +195,11 @@ Unit ReadUnit(std::string_view text) {
     const std::string word = ToLowerAscii(text.substr(begin, at - begin));
     if (word == "per") {
       sign = -1;
+      continue;
+    }
+    if ((word == "squared" || word == "cubed") && !last.empty()) {  // "feet squared"
+      Multiply(last, last_exponent * (word == "squared" ? 1 : 2), &unit);
+      last.clear();
       continue;
     }
     if (word == "square" || word == "sq" || word == "sq." || word == "cubic" || word == "cu" ||
@@ -217,7 +224,9 @@ Unit ReadUnit(std::string_view text) {
       exponent *= static_cast<int>(*value);
       at = end;
     }
-    Multiply(word, sign * exponent, &unit);
+    last = word;
+    last_exponent = sign * exponent;
+    Multiply(word, last_exponent, &unit);
   }
   std::erase_if(unit.bases, [](const auto& entry) { return entry.second == 0; });
   unit.scale.canonicalize();
@@ -226,9 +235,29 @@ Unit ReadUnit(std::string_view text) {
 
 std::optional<mpq_class> MultiplierWord(std::string_view word) {
   static const std::unordered_map<std::string_view, std::string_view> table = {
-      {"thousand", "1000"},          {"million", "1000000"},  {"billion", "1000000000"},
-      {"trillion", "1000000000000"}, {"hundred", "100"},      {"dozen", "12"},
-      {"thousands", "1000"},         {"millions", "1000000"}, {"billions", "1000000000"}};
+      {"thousand", "1000"},
+      {"million", "1000000"},
+      {"billion", "1000000000"},
+      {"trillion", "1000000000000"},
+      {"hundred", "100"},
+      {"dozen", "12"},
+      {"thousands", "1000"},
+      {"millions", "1000000"},
+      {"billions", "1000000000"},
+      {"halves", "1/2"},
+      {"thirds", "1/3"},
+      {"fourths", "1/4"},
+      {"fifths", "1/5"},
+      {"sixths", "1/6"},
+      {"sevenths", "1/7"},
+      {"eighths", "1/8"},
+      {"ninths", "1/9"},
+      {"tenths", "1/10"},
+      {"twelfths", "1/12"},
+      {"hundredths", "1/100"},
+      {"thousandths", "1/1000"},
+      {"millionths", "1/1000000"},
+      {"billionths", "1/1000000000"}};
   const auto found = table.find(word);
   if (found == table.end()) return std::nullopt;
   return mpq_class(std::string(found->second));
