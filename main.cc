@@ -1,14 +1,17 @@
 // The program: a table of sub-commands. The only file that includes CLI11.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <cstdio>
+#include <iostream>
 #include <limits>
 #include <map>
 #include <memory>
 #include <set>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "harness/build_info.h"
@@ -23,6 +26,14 @@ namespace assay {
 namespace {
 
 constexpr int kWrongUse = 2;
+
+// CLI11 takes "[0,1]" for a list of two, where here it is an interval: such a word travels with a
+// mark before it.
+constexpr char kWholeWord = '\x01';
+std::string Guarded(std::string word) { return word.starts_with('[') ? kWholeWord + word : word; }
+std::string Unguarded(const std::string& word) {
+  return word.starts_with(kWholeWord) ? word.substr(1) : word;
+}
 
 // --- values: from text to a target, with an error that says what was wanted ---
 
@@ -207,7 +218,7 @@ class CliCommandLine final : public CommandLine {
   template <typename T>
   CLI::Option* Add(const std::string& names, T* target, const std::string& help) {
     const auto set = [this, names, target](const CLI::results_t& values) {
-      return Accept(names, Parse(values.back(), target), values);
+      return Accept(names, Parse(Unguarded(values.back()), target), values);
     };
     CLI::Option* option = app_->add_option(names, set, help)->type_name(TypeName(target));
     const std::string shown = Shown(*target);
@@ -218,7 +229,8 @@ class CliCommandLine final : public CommandLine {
   CLI::Option* AddList(const std::string& names, std::vector<std::string>* target,
                        const std::string& help) {
     const auto set = [this, names, target](const CLI::results_t& values) {
-      *target = values;
+      target->clear();
+      for (const std::string& value : values) target->push_back(Unguarded(value));
       return Accept(names, absl::OkStatus(), values);
     };
     return app_->add_option(names, set, help)
@@ -259,6 +271,7 @@ std::vector<std::string> Normalised(int argc, char** argv) {
     const size_t end = std::min(word.find('='), word.size());
     std::replace(word.begin(), word.begin() + static_cast<std::ptrdiff_t>(end), '_', '-');
   }
+  for (std::string& word : words) word = Guarded(std::move(word));
   return words;
 }
 
@@ -343,10 +356,10 @@ std::string Explain(CLI::App* app, const CLI::ParseError& error, const std::stri
                            DidYouMean(name, FlagNames(app)));
   }
   if (!unknown.empty() && commands.empty()) {
-    return absl::StrFormat("unexpected argument '%s'", Printable(unknown[0]));
+    return absl::StrFormat("unexpected argument '%s'", Printable(Unguarded(unknown[0])));
   }
   if (!unknown.empty()) {
-    return absl::StrFormat("unknown command '%s'%s", Printable(unknown[0]),
+    return absl::StrFormat("unknown command '%s'%s", Printable(Unguarded(unknown[0])),
                            DidYouMean(unknown[0], commands));
   }
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::RequiredError) &&
@@ -392,6 +405,18 @@ void Declare(CLI::App* app, Binding* binding, std::vector<std::unique_ptr<CliCom
   }
 }
 
+// What could not be written (a full disk, say) is a failure, whatever the command thought of it.
+int AfterOutput(int status) {
+  errno = 0;
+  std::cout.flush();
+  const bool written = std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good();
+  if (written) return status;
+  const std::string why =
+      errno != 0 ? absl::StrFormat(" (%s)", std::generic_category().message(errno)) : "";
+  std::fprintf(stderr, "assay: standard output could not be written%s\n", why.c_str());
+  return status == 0 ? 1 : status;
+}
+
 int Main(int argc, char** argv) {
   CLI::App app("assay: evaluate reasoning models", "assay");
   Binding binding;
@@ -407,7 +432,7 @@ int Main(int argc, char** argv) {
   std::string name;
   const absl::Status config = ApplyConfig(Deepest(&app, &name), binding);
   if (!config.ok()) return ReportWrongUse(&app, std::string(config.message()));
-  return binding.chosen ? binding.chosen() : kWrongUse;
+  return binding.chosen ? AfterOutput(binding.chosen()) : kWrongUse;
 }
 
 }  // namespace

@@ -208,8 +208,8 @@ absl::StatusOr<int> Run(const Options& options) {
       MakeManifest(request, backend->name, source->identity(), std::move(tasks), options.name);
   ASSIGN_OR_RETURN(std::unique_ptr<RunWriter> writer, store->CreateRun(&manifest));
   if (!options.display.quiet) {
-    std::fprintf(stderr, "run %s: %s -> %s\n", manifest.id.c_str(), manifest.name.c_str(),
-                 options.database.c_str());
+    std::fprintf(stderr, "run %s: %s -> %s\n", manifest.id.c_str(),
+                 Printable(manifest.name).c_str(), options.database.c_str());
   }
   return ExecuteAndReport(plan, *source, *store, std::move(writer), manifest, options.database,
                           options.display);

@@ -1,5 +1,8 @@
 // The built program as a shell sees it: help everywhere, wrong use told apart from failed work, and
 // JSON that parses.
+#include <unistd.h>
+
+#include <cstdlib>
 #include <filesystem>
 
 #include "harness/text.h"
@@ -11,6 +14,7 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
+using testing_support::BinaryPath;
 using testing_support::ProgramEnd;
 using testing_support::RunAssay;
 using testing_support::TemporaryDirectory;
@@ -167,6 +171,20 @@ TEST(CommandLine, DoctorNamesWhatIsWrong) {
                                     "--db", directory.Path("new.db")});
   EXPECT_EQ(away.status, 1);
   EXPECT_THAT(away.out, HasSubstr("http://127.0.0.1:1"));
+}
+
+TEST(CommandLine, AWordInSquareBracketsIsOneWord) {
+  EXPECT_THAT(RunAssay({"verify", "[0,1]", "[0,1]"}).out, HasSubstr("correct"));
+  EXPECT_THAT(RunAssay({"verify", "--", "(0,1)", "[0,1]"}).out, HasSubstr("incorrect"));
+  EXPECT_THAT(RunAssay({"[run]"}).err, HasSubstr("'[run]'"));
+}
+
+TEST(CommandLine, OutputThatCannotBeWrittenIsAFailure) {
+  if (access("/dev/full", W_OK) != 0) GTEST_SKIP() << "this machine has no /dev/full";
+  const std::string command = BinaryPath("bin/assay") + " tasks list > /dev/full 2>&1";
+  EXPECT_NE(std::system(command.c_str()), 0);
+  const std::string fine = BinaryPath("bin/assay") + " tasks list > /dev/null 2>&1";
+  EXPECT_EQ(std::system(fine.c_str()), 0);
 }
 
 TEST(CommandLine, FailedWorkIsStatusOne) {

@@ -10,6 +10,7 @@
 #include "harness/status.h"
 #include "reports/published.h"
 #include "reports/results.h"
+#include "reports/terminal.h"
 
 namespace assay {
 namespace {
@@ -46,7 +47,8 @@ void ExplainOutcome(const RunOutcome& outcome, const RunProgress& progress,
 }  // namespace
 
 int PrintError(const absl::Status& status) {
-  std::fprintf(stderr, "assay: %s\n", std::string(status.message()).c_str());
+  // A template, a server or a dataset may have written part of it.
+  std::fprintf(stderr, "assay: %s\n", SafeLines(std::string(status.message())).c_str());
   return 1;
 }
 
