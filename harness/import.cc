@@ -43,6 +43,18 @@ int FirstIndex(const Recording& recording) {
   return first;
 }
 
+// Each index below a problem's highest is a row of every problem: a file whose numbers are no
+// sample indices (a problem's number, a time) would fill the store with missing samples.
+absl::Status CheckDense(const Recording& recording, const RecordedCompletion& one, int index) {
+  constexpr int64_t kFew = 256;
+  const int64_t drawn = static_cast<int64_t>(recording.completions.size()) + recording.failed_draws;
+  if (index < std::max(kFew, drawn)) return absl::OkStatus();
+  return InvalidArgument(
+      "%s:%d: sample index %d, and the file holds %d completions in all: expected one below %d; "
+      "--index-field names the field that holds it",
+      recording.path, one.line, *one.index, drawn, std::max(kFew, drawn));
+}
+
 absl::Status SortDraws(const Recording& recording, const RecordingMatch& match, Draws* draws) {
   const int first = FirstIndex(recording);
   for (size_t i = 0; i < recording.completions.size(); ++i) {
@@ -51,8 +63,7 @@ absl::Status SortDraws(const Recording& recording, const RecordingMatch& match, 
     auto& of_problem = (*draws)[*match.problem_of[i]];
     const int next = of_problem.empty() ? 0 : of_problem.rbegin()->first + 1;
     const int index = one.index ? *one.index - first : next;
-    if (index < 0)
-      return InvalidArgument("%s:%d: sample index %d", recording.path, one.line, *one.index);
+    if (one.index) RETURN_IF_ERROR(CheckDense(recording, one, index));
     const auto [place, is_new] = of_problem.emplace(index, &one);
     if (is_new) continue;
     return InvalidArgument(

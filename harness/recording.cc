@@ -12,7 +12,8 @@ namespace {
 
 constexpr size_t kMaxPackedBytes = size_t{1} << 30;
 constexpr std::string_view kOurFormat = "assay-sample/1";
-constexpr size_t kTellingBytes = 12;  // shorter texts do not tell problems apart
+constexpr size_t kTellingBytes = 12;       // shorter texts do not tell problems apart
+constexpr int64_t kMostIndex = 1'000'000;  // of a sample within its problem
 
 using Names = std::vector<std::string>;
 const Names& IdNames() {
@@ -80,6 +81,7 @@ class FieldReader {
   const Json* Find(const Row& row, const char* what, const std::string& told, const Names& names);
   absl::StatusOr<const Json*> Need(const Row& row, const char* what, const char* flag,
                                    const std::string& told, const Names& names);
+  absl::StatusOr<int> SampleIndex(const Row& row, const Json& told) const;
   size_t Question(std::string_view text);
   RecordingFormat FormatOf(const Json& row) const;
   absl::Status At(const Row& row, std::string_view what) const {
@@ -130,6 +132,13 @@ absl::StatusOr<const Json*> FieldReader::Need(const Row& row, const char* what, 
   }
   return At(row, absl::StrFormat("no field looks like the %s; name it with %s; the row has %s",
                                  what, flag, Join(there, ", ")));
+}
+
+absl::StatusOr<int> FieldReader::SampleIndex(const Row& row, const Json& told) const {
+  const bool sane = told.is_integer() && told.AsInteger() >= 0 && told.AsInteger() <= kMostIndex;
+  if (sane) return static_cast<int>(told.AsInteger());
+  return At(row, absl::StrFormat("the sample index: expected an integer from 0 to %d, found %s",
+                                 kMostIndex, Shorten(told.Dump(), 60)));
 }
 
 size_t FieldReader::Question(std::string_view text) {
@@ -192,8 +201,8 @@ absl::Status FieldReader::AddAll(const Row& row, RecordedCompletion recorded, co
     if (const Json* finish = Element(finishes, i)) kept.Set("finish", *finish);
     const Json* index = Element(indices, i);
     RecordedCompletion one = recorded;
-    if (index != nullptr && index->is_integer()) {
-      one.index = static_cast<int>(index->AsInteger());
+    if (index != nullptr && !index->is_null()) {
+      ASSIGN_OR_RETURN(one.index, SampleIndex(row, *index));
     } else if (texts.is_array()) {
       one.index = static_cast<int>(i);
     }
@@ -221,10 +230,7 @@ absl::Status FieldReader::ReadRow(const Row& row) {
   const Json* reasonings = Find(row, "reasoning", fields_.reasoning, ReasoningNames());
   const Json* finishes = Find(row, "finish reason", fields_.finish, FinishNames());
   const Json* index = Find(row, "sample index", fields_.index, IndexNames());
-  if (index != nullptr && !index->is_integer()) {
-    return At(row,
-              absl::StrFormat("the sample index: expected an integer, found %s", index->Dump()));
-  }
+  if (index != nullptr) RETURN_IF_ERROR(SampleIndex(row, *index).status());
   const bool list = texts->is_array();
   if (recording_->model.empty()) recording_->model = row.fields.FindString("model").value_or("");
   return AddAll(row, std::move(recorded), *texts, reasonings, finishes, list ? nullptr : index);
@@ -273,11 +279,11 @@ absl::Status FieldReader::ReadOurs(const Row& row) {
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const std::string id, RequireString(row, recording_->path, "problem_id"));
-  const std::optional<int64_t> index = fields.FindInteger("index");
-  if (!index) return At(row, "field 'index': expected an integer");
+  const Json* index = fields.Find("index");
+  if (index == nullptr) return At(row, "field 'index': expected an integer, found nothing");
   RecordedCompletion recorded;
   recorded.ids = {id};
-  recorded.index = static_cast<int>(*index);
+  ASSIGN_OR_RETURN(recorded.index, SampleIndex(row, *index));
   Json kept = Json::MakeObject();
   for (const char* name : {"raw", "reasoning", "answer", "unclosed_reasoning", "finish", "tokens",
                            "latency_seconds", "cost_usd", "seed", "served_by", "served_model"}) {

@@ -143,6 +143,36 @@ TEST_F(ImportTest, TheSameSampleTwiceIsAnErrorThatNamesBothLines) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("line 1"));
 }
 
+TEST_F(ImportTest, AnIndexThatIsNoneIsToldAndMakesNoRows) {
+  const struct {
+    const char* row;
+    const char* wanted;
+  } cases[] = {
+      {R"({"id": "b", "index": 5000000000, "output": "x"})",
+       "outputs.jsonl:2: the sample index: expected an integer from 0 to 1000000, found "
+       "5000000000"},
+      {R"({"id": "b", "index": 20000000, "output": "x"})", "found 20000000"},
+      {R"({"id": "b", "index": -1, "output": "x"})", "from 0 to 1000000, found -1"},
+      {R"({"id": "b", "index": 1.5, "output": "x"})", "from 0 to 1000000, found 1.5"},
+      {R"({"id": "b", "index": "1", "output": "x"})", "from 0 to 1000000, found \"1\""},
+      {R"({"id": "b", "index": 900000, "output": "x"})",
+       "outputs.jsonl:2: sample index 900000, and the file holds 2 completions in all: expected "
+       "one below 256"},
+  };
+  for (const auto& c : cases) {
+    const std::string rows = R"({"id": "a", "index": 0, "output": "x"})" + std::string("\n");
+    EXPECT_THAT(std::string(Import(rows + c.row).status().message()), HasSubstr(c.wanted)) << c.row;
+  }
+  const absl::Status ours =
+      Import(R"({"format": "assay-sample/1", "problem_id": "a", "index": 5000000000, "raw": "x"})")
+          .status();
+  EXPECT_THAT(std::string(ours.message()), HasSubstr("found 5000000000"));
+  ASSERT_OK_AND_ASSIGN(const std::vector<RunSummary> runs, store_->ListRuns());
+  EXPECT_TRUE(runs.empty());
+  // Some samples missing is no error.
+  EXPECT_OK(Import(R"({"id": "a", "index": 7, "output": "\\boxed{42}"})").status());
+}
+
 TEST_F(ImportTest, SamplesWithoutAnIndexAreNumberedInOrder) {
   ASSERT_OK_AND_ASSIGN(const ImportReport report, Import(R"({"id": "a", "output": "\\boxed{1}"}
 {"id": "a", "output": "\\boxed{42}"}
