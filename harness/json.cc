@@ -481,6 +481,8 @@ absl::StatusOr<Json> ParseJson(std::string_view text, const JsonLimits& limits) 
   Builder builder(limits);
   if (!nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) {
     const std::string what = builder.error().empty() ? "not JSON" : builder.error();
+    // Told by our own limits, which know no place.
+    if (builder.error_position() == 0) return InvalidArgument("%s", what);
     return ParseError(text, builder.error_position(), what);
   }
   return builder.Take();

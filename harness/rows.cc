@@ -213,7 +213,8 @@ class Reader : public RowReader {
 
 absl::StatusOr<Row> ObjectRow(std::string_view text, const Window& window, bool cut_off) {
   const int64_t line = window.line();
-  absl::StatusOr<Json> json = ParseJson(text);
+  // Whichever of two values of one name is meant, the row would lose the other silently.
+  absl::StatusOr<Json> json = ParseJson(text, {.allow_repeated_names = false});
   if (!json.ok()) {
     return InvalidArgument("%s: %s%s", window.Where(line), std::string(json.status().message()),
                            cut_off ? " (the last line has no newline: is the file cut off?)" : "");

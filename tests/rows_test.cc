@@ -101,6 +101,13 @@ TEST(RowsTest, ReadsEveryFormatWhateverTheReadSizes) {
   }
 }
 
+// Members k0 to k(count - 1): more than are compared each with each.
+std::string Many(int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i) text += absl::StrFormat("%s\"k%d\":0", i > 0 ? "," : "", i);
+  return text;
+}
+
 TEST(RowsTest, SaysWhereAndWhatIsWrong) {
   const std::vector<Case> cases = {
       {"a.jsonl", "", "a.jsonl: the file is empty"},
@@ -113,6 +120,11 @@ TEST(RowsTest, SaysWhereAndWhatIsWrong) {
       {"a.jsonl", "{\"q\":1}\n{\"q\":\"\xFF\"}\n",
        "a.jsonl:2: JSON, line 1 column 7: not valid UTF-8"},
       {"a.jsonl", "{\"q\":1} {\"q\":2}\n", "a.jsonl:1: "},
+      {"a.jsonl", "{\"q\":1}\n{\"q\":1,\"q\":2}\n", "a.jsonl:2: 'q' stands twice in one object"},
+      {"a.jsonl", "{\"q\":1}\n{\"x\":[{\"q\":1,\"a\":0,\"\\u0071\":1}]}\n",
+       "a.jsonl:2: 'q' stands twice in one object"},
+      {"a.jsonl", "{" + Many(100) + ",\"k7\":2}\n", "a.jsonl:1: 'k7' stands twice in one object"},
+      {"a.json", "[{\"q\":1},\n{\"q\":1,\"q\":1}]", "a.json:2: 'q' stands twice in one object"},
       {"a.json", "[{\"q\":1}\n {\"q\":2}]", "a.json:2: expected ',' or ']', found '{\"q\":2}]'"},
       {"a.json", "[{\"q\":1},\n]", "a.json:2: expected an object ({...}), found ']'"},
       {"a.json", "[{\"q\":1},\n", "found the end of the file"},
