@@ -12,6 +12,7 @@
 #include "commands/shared/isolation.h"
 #include "commands/shared/run_execution.h"
 #include "harness/build_info.h"
+#include "harness/metric.h"
 #include "harness/status.h"
 #include "harness/text.h"
 
@@ -30,6 +31,7 @@ struct Options {
   std::vector<std::string> data_dirs;
   std::optional<int> num_fewshot;
   std::optional<int> samples;
+  std::vector<std::string> metrics;
   std::optional<int> max_tokens;
   std::optional<double> temperature;
   std::optional<double> top_p;
@@ -71,6 +73,7 @@ absl::StatusOr<RunRequest> MakeRequest(const Options& options) {
   request.overrides.sampling = std::move(sampling);
   request.overrides.num_fewshot = options.num_fewshot;
   request.overrides.samples = options.samples;
+  request.overrides.metrics = options.metrics;
   request.overrides.system_instruction = options.system_instruction;
   request.overrides.reply_prefix = options.reply_prefix;
   request.overrides.dataset_file = options.dataset_file;
@@ -84,6 +87,18 @@ absl::StatusOr<RunRequest> MakeRequest(const Options& options) {
   }
   RETURN_IF_ERROR(RefuseSecrets(request));
   return request;
+}
+
+// Told before the first sample, not after the last.
+absl::Status CheckMetrics(const std::vector<Task>& tasks) {
+  for (const Task& task : tasks) {
+    const absl::Status carried = SamplesCarry(task.metrics, task.samples);
+    if (carried.ok()) continue;
+    return InvalidArgument(
+        "%s: %s; draw more with --samples, or name metrics that fit with --metrics", task.path,
+        std::string(carried.message()));
+  }
+  return absl::OkStatus();
 }
 
 std::string UtcNow() {
@@ -191,6 +206,7 @@ absl::StatusOr<int> Run(const Options& options) {
   ASSIGN_OR_RETURN(const RunRequest request, MakeRequest(options));
   RETURN_IF_ERROR(ApplyIsolation(request.isolation));
   ASSIGN_OR_RETURN(RunPlan plan, MakeRunPlan(request));
+  RETURN_IF_ERROR(CheckMetrics(plan.tasks));
   RETURN_IF_ERROR(FetchForRun(plan.search, plan.tasks, request.data_dirs, options.fetch));
   // The data directory may be new.
   plan.search = DefaultSearchPath(request.include_paths, request.data_dirs);
@@ -237,6 +253,7 @@ void Declare(CommandLine& line) {
   line.Option("--since", &options->since, "Only problems from this date on (2024-08-01)");
   line.Option("--until", &options->until, "Only problems from before this date");
   line.Option("--samples,-n,--epochs", &options->samples, "Samples per problem");
+  line.Option("--metrics", &options->metrics, "Metrics instead of the tasks' own: pass@1,cons@16");
   line.Option("--limit,-L", &options->limit,
               "The first N problems of each task; below 1: that fraction");
   line.Option("--num-fewshot,-f", &options->num_fewshot, "Few-shot examples per prompt");

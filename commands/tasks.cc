@@ -41,7 +41,7 @@ struct Changes {
   std::optional<std::string> dataset_file;
 
   TaskOverrides Overrides() const {
-    return {num_fewshot, system_instruction, samples, Json(), reply_prefix, dataset_file};
+    return {num_fewshot, system_instruction, samples, {}, Json(), reply_prefix, dataset_file};
   }
 };
 

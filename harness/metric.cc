@@ -105,6 +105,17 @@ absl::StatusOr<AskedMetric> ParseAsked(std::string_view asked) {
   return parsed;
 }
 
+absl::Status SamplesCarry(const std::vector<std::string>& metrics, int samples) {
+  for (const std::string& metric : metrics) {
+    ASSIGN_OR_RETURN(const AskedMetric asked, ParseAsked(metric));
+    if (asked.k.value_or(1) <= samples) continue;
+    return InvalidArgument("metric '%s': k is %d, and only %d sample%s of each problem %s drawn",
+                           metric, *asked.k, samples, samples == 1 ? "" : "s",
+                           samples == 1 ? "is" : "are");
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::vector<int64_t>> SubsetSizes(const MetricInput& input,
                                                  const AskedMetric& asked) {
   if (!asked.rest.empty()) {

@@ -93,6 +93,9 @@ struct AskedMetric {
   std::string rest;
 };
 absl::StatusOr<AskedMetric> ParseAsked(std::string_view asked);
+// Whether so many samples of each problem can carry every metric; the error names the metric, its
+// k and the samples. What can be known before anything is drawn.
+absl::Status SamplesCarry(const std::vector<std::string>& metrics, int samples);
 // The subset sizes asked for: k, or all powers of two up to the fewest samples of a problem. An
 // error where `rest` is not empty, or k is more than a problem has, which it names.
 absl::StatusOr<std::vector<int64_t>> SubsetSizes(const MetricInput& input,

@@ -12,6 +12,7 @@
 #include "harness/compress.h"
 #include "harness/hash.h"
 #include "harness/recipe.h"
+#include "harness/registry.h"
 #include "harness/status.h"
 #include "harness/task_spec.h"
 #include "harness/text.h"
@@ -158,7 +159,16 @@ absl::Status ApplyOverrides(const TaskOverrides& overrides, const std::string& f
     }
     definition->Set("samples", *overrides.samples);
   }
-  RETURN_IF_ERROR(MergeSampling(overrides.sampling, "sampling", definition->Find("sampling")));
+  if (!overrides.metrics.empty()) {
+    Json metrics = Json::MakeArray();
+    for (const std::string& metric : overrides.metrics) {
+      RETURN_IF_ERROR(Annotate(FindMetric(metric).status(), "--metrics"));
+      metrics.Append(metric);
+    }
+    definition->Set("metrics", std::move(metrics));
+  }
+  RETURN_IF_ERROR(MergeSampling(overrides.sampling, "sampling", TextNumbers::kRead,
+                                definition->Find("sampling")));
   if (overrides.dataset_file) {
     Json* dataset = definition->Find("dataset");
     dataset->Set("file", *overrides.dataset_file);
@@ -205,7 +215,7 @@ Task TaskFromDefinition(Json definition, const std::string& path) {
 absl::Status Normalize(Json* definition, const std::string& file) {
   Json sampling = Json::MakeObject();
   if (const Json* given = definition->Find("sampling")) {
-    RETURN_IF_ERROR(MergeSampling(*given, file + ": sampling", &sampling));
+    RETURN_IF_ERROR(MergeSampling(*given, file + ": sampling", TextNumbers::kRefuse, &sampling));
   }
   definition->Set("sampling", std::move(sampling));
   if (definition->Find("samples") == nullptr) definition->Set("samples", 1);
@@ -295,8 +305,8 @@ absl::StatusOr<TaskOverrides> OverridesFromYaml(const YamlNode& node, const std:
           static_cast<int>(json.AsInteger());
     } else if (name == "sampling") {
       Json checked;
-      RETURN_IF_ERROR(
-          MergeSampling(json, absl::StrFormat("%s:%d: sampling", file, line), &checked));
+      RETURN_IF_ERROR(MergeSampling(json, absl::StrFormat("%s:%d: sampling", file, line),
+                                    TextNumbers::kRefuse, &checked));
       overrides.sampling = json;
     } else if (name == "system" || name == "reply_prefix" || name == "dataset_file") {
       if (!json.is_string()) return wanted("text");

@@ -63,6 +63,7 @@ struct TaskOverrides {
   std::optional<int> num_fewshot;
   std::optional<std::string> system_instruction;
   std::optional<int> samples;
+  std::vector<std::string> metrics;  // empty: as the task says
   Json sampling;  // object or null: temperature, top_p, ... (gen_kwargs names too)
   std::optional<std::string> reply_prefix;
   std::optional<std::string> dataset_file;

@@ -7,6 +7,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "harness/grading.h"
 #include "harness/hash.h"
+#include "harness/metric.h"
 #include "harness/status.h"
 #include "harness/task.h"
 #include "harness/task_spec.h"
@@ -281,6 +282,9 @@ class Checker {
     }
     if (check_.problems > 0 && check_.references_undecided == check_.problems) {
       NoteTask(true, "no reference can be decided by this grader");
+    }
+    if (const absl::Status carried = SamplesCarry(task_.metrics, task_.samples); !carried.ok()) {
+      NoteTask(true, std::string(carried.message()));
     }
     for (const char* entry : {"source", "licence"}) {
       if (task_.card.Find(entry) == nullptr) {

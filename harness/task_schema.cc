@@ -304,12 +304,13 @@ std::vector<Key> FewShotKeys() {
 
 absl::Status SamplingCheck(const YamlNode& node, const std::string& what, const Place& place) {
   if (!node.is_map()) return place.Wanted(node, what, "a map");
+  Json so_far = Json::MakeObject();
   for (size_t i = 0; i < node.members.size(); ++i) {
     const auto& [name, value] = node.members[i];
     Json ignored;
-    const Json one = Json::MakeObject({{name, YamlToJson(value)}});
+    so_far.Set(name, YamlToJson(value));
     const std::string where = absl::StrFormat("%s:%d: %s", place.file, node.member_lines[i], what);
-    RETURN_IF_ERROR(MergeSampling(one, where, &ignored));
+    RETURN_IF_ERROR(MergeSampling(so_far, where, TextNumbers::kRefuse, &ignored));
   }
   return absl::OkStatus();
 }

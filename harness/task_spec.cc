@@ -213,14 +213,16 @@ absl::Status TakeRequestField(std::string_view, const std::string& name, const J
 const std::map<std::string, Taker, std::less<>>& SamplingTakers() {
   static const auto* takers = [] {
     auto* map = new std::map<std::string, Taker, std::less<>>;
-    (*map)["temperature"] = Number("temperature", 0, 100, "a number from 0 on");
+    (*map)["temperature"] = Number("temperature", 0, 100, "a number from 0 to 100");
     (*map)["top_p"] = Number("top_p", 1e-9, 1, "a number above 0, at most 1");
     (*map)["min_p"] = Number("min_p", 0, 1, "a number from 0 to 1");
-    (*map)["top_k"] = WholeNumber("top_k", -1, "a whole number (-1 or 0: off)");
-    (*map)["repetition_penalty"] = Number("repetition_penalty", 1e-9, 100, "a number above 0");
+    (*map)["top_k"] =
+        WholeNumber("top_k", -1, "a whole number from -1 to 2147483647 (-1 or 0: off)");
+    (*map)["repetition_penalty"] =
+        Number("repetition_penalty", 1e-9, 100, "a number above 0, at most 100");
     for (const char* name : {"max_tokens", "max_gen_toks", "max_new_tokens",
                              "max_completion_tokens", "max_output_tokens"}) {
-      (*map)[name] = WholeNumber("max_tokens", 1, "a whole number from 1 on");
+      (*map)[name] = WholeNumber("max_tokens", 1, "a whole number from 1 to 2147483647");
     }
     (*map)["stop"] = (*map)["until"] = (*map)["stop_sequences"] = TakeStop;
     (*map)["do_sample"] = TakeDoSample;
@@ -234,15 +236,49 @@ const std::map<std::string, Taker, std::less<>>& SamplingTakers() {
   return *takers;
 }
 
+// What one map said so far: canonical key (or "extra.FIELD") -> the name that said it, and what.
+using Said = std::map<std::string, std::pair<std::string, Json>, std::less<>>;
+
+// Two names of one thing may stand side by side where they say the same.
+absl::Status Say(std::string_view where, const std::string& name, const std::string& key,
+                 const Json& value, Said* said) {
+  const auto [before, fresh] = said->try_emplace(key, name, value);
+  if (fresh || before->second.second == value) return absl::OkStatus();
+  return InvalidArgument("%s: '%s' (%s) and '%s' (%s) both set %s: expected one of them", where,
+                         before->second.first, Shorten(before->second.second.Dump(), 60), name,
+                         Shorten(value.Dump(), 60), key);
+}
+
+// `one` is what a single name set.
+absl::Status Take(std::string_view where, const std::string& name, const Json& one, Said* said,
+                  Json* sampling) {
+  for (const auto& [key, value] : one.AsMembers()) {
+    if (key != "extra") {
+      RETURN_IF_ERROR(Say(where, name, key, value, said));
+      sampling->Set(key, value);
+      continue;
+    }
+    Json* extra = sampling->Find("extra");
+    if (extra == nullptr) extra = &sampling->Set("extra", Json::MakeObject());
+    for (const auto& [field, field_value] : value.AsMembers()) {
+      RETURN_IF_ERROR(Say(where, name, "extra." + field, field_value, said));
+      extra->Set(field, field_value);
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
-absl::Status MergeSampling(const Json& given, std::string_view where, Json* sampling) {
+absl::Status MergeSampling(const Json& given, std::string_view where, TextNumbers text_numbers,
+                           Json* sampling) {
   if (given.is_null()) return absl::OkStatus();
   if (!given.is_object())
     return InvalidArgument("%s: expected a map, found %s", where, KindName(given));
   if (sampling->is_null()) *sampling = Json::MakeObject();
   std::vector<std::string> known;
   for (const auto& [name, taker] : SamplingTakers()) known.push_back(name);
+  Said said;
   for (const auto& [name, value] : given.AsMembers()) {
     if (name == "seed") {
       return InvalidArgument("%s: the seed belongs to the run, not to the sampling: use --seed",
@@ -254,7 +290,13 @@ absl::Status MergeSampling(const Json& given, std::string_view where, Json* samp
           "%s: unknown key '%s'%s (known: %s; any other request field goes under extra)", where,
           Shorten(name, 60), DidYouMean(name, known), Join(known, ", "));
     }
-    RETURN_IF_ERROR(taker->second(where, name, value, sampling));
+    Json one = Json::MakeObject();
+    RETURN_IF_ERROR(taker->second(where, name, value, &one));
+    if (text_numbers == TextNumbers::kRefuse && value.is_string() && one.size() > 0 &&
+        one.AsMembers()[0].second.is_number()) {
+      return Wrong(where, name, "a value without quotes", value);
+    }
+    RETURN_IF_ERROR(Take(where, name, one, &said, sampling));
   }
   return absl::OkStatus();
 }

@@ -91,8 +91,12 @@ absl::Status ValidateTask(const YamlNode& root, const std::string& file);
 absl::StatusOr<TaskSpec> BuildSpec(const Json& definition, const std::string& file);
 DatasetReference DatasetFromJson(const Json& dataset);
 
-// Known sampling keys, gen_kwargs names too, into `sampling`. `where` begins the messages.
-absl::Status MergeSampling(const Json& given, std::string_view where, Json* sampling);
+// From a command line numbers come as text; in a file "0.6" is a slip.
+enum class TextNumbers { kRead, kRefuse };
+// Known sampling keys, gen_kwargs names too, into `sampling`. `where` begins the messages. Two
+// names of one key that say different things (max_tokens, max_gen_toks) are an error.
+absl::Status MergeSampling(const Json& given, std::string_view where, TextNumbers text_numbers,
+                           Json* sampling);
 Sampling SamplingFromJson(const Json& sampling);
 
 // Whether a row passes `dataset.filter`.

@@ -469,6 +469,7 @@ TEST(TaskTest, OverridesChangeTheTaskAndItsHash) {
     return *task;
   };
   EXPECT_EQ(load({.samples = 9}).samples, 9);
+  EXPECT_THAT(load({.metrics = {"cons@4"}}).metrics, ElementsAre("cons@4"));
   const Task sampled = load(
       {.sampling = *ParseJson(
            R"({"max_gen_toks": 7, "temperature": "0.1", "until": "X", "do_sample": true, "reasoning_effort": "low"})")});
@@ -494,11 +495,14 @@ TEST(TaskTest, WrongOverridesAreErrors) {
   const Folder folder;
   const std::vector<std::pair<const char*, const char*>> cases = {
       {R"({"temprature": 1})", "unknown key 'temprature'; did you mean 'temperature'?"},
-      {R"({"temperature": "hot"})", "sampling.temperature: expected a number from 0 on"},
-      {R"({"temperature": -1})", "expected a number from 0 on"},
+      {R"({"temperature": "hot"})", "sampling.temperature: expected a number from 0 to 100"},
+      {R"({"temperature": -1})", "expected a number from 0 to 100"},
       {R"({"top_p": 0})", "expected a number above 0"},
-      {R"({"max_tokens": 0})", "expected a whole number from 1 on"},
-      {R"({"max_tokens": 1.5})", "expected a whole number from 1 on"},
+      {R"({"max_tokens": 5, "max_gen_toks": 6})", "both set max_tokens: expected one of them"},
+      {R"({"logit_bias": {"1": 2}, "extra": {"logit_bias": {"1": 3}}})",
+       "both set extra.logit_bias"},
+      {R"({"max_tokens": 0})", "expected a whole number from 1 to 2147483647"},
+      {R"({"max_tokens": 1.5})", "expected a whole number from 1 to 2147483647"},
       {R"({"seed": 1})", "use --seed"},
       {R"({"stop": [1]})", "expected text or a list of texts"},
       {R"([1])", "expected a map"}};
@@ -506,6 +510,8 @@ TEST(TaskTest, WrongOverridesAreErrors) {
     EXPECT_THAT(MessageOf(folder.Load("t", {.sampling = *ParseJson(sampling)}).status()),
                 HasSubstr(message));
   }
+  EXPECT_THAT(MessageOf(folder.Load("t", {.metrics = {"pas@1"}}).status()),
+              HasSubstr("--metrics: unknown metric 'pas@1'; did you mean"));
   EXPECT_FALSE(folder.Load("t", {.samples = 0}).ok());
 }
 
@@ -690,6 +696,20 @@ TEST(TaskCheckTest, AGraderThatFindsNothingRightOrEverythingIsBad) {
   const std::string always = With(kTask, "extract: boxed",
                                   "extract: {name: regex, options: {pattern: '()', which: first}}");
   EXPECT_THAT(FindingsOf(CheckFolder(Folder(always))), HasSubstr("bad"));
+}
+
+TEST(TaskCheckTest, MetricsThatTheSamplesCannotCarryAreBad) {
+  const std::vector<std::pair<const char*, const char*>> cases = {
+      {"metrics: [pass@1, pass@4, cons@k]", ""},
+      {"metrics: [pass@8, pass@1]", "bad 0 metric 'pass@8': k is 8, and only 4 samples of each"},
+      {"metrics: [pass@1, maj@5]", "bad 0 metric 'maj@5': k is 5"},
+      {"metrics: [g-pass@16_0.5]", "bad 0 metric 'g-pass@16_0.5': k is 16"},
+      {"metrics: [pass^64]", "bad 0 metric 'pass^64': k is 64"}};
+  for (const auto& [metrics, wanted] : cases) {
+    const std::string findings = FindingsOf(CheckFolder(Folder(std::string(kTask) + metrics)));
+    EXPECT_THAT(findings, HasSubstr(wanted)) << metrics;
+    EXPECT_EQ(findings.empty(), *wanted == '\0') << findings;
+  }
 }
 
 TEST(TaskCheckTest, TheCardIsHeldAgainstTheRows) {

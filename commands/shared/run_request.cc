@@ -100,6 +100,7 @@ Json RunRequestToJson(const RunRequest& request) {
   if (overrides.num_fewshot) json.Set("num_fewshot", *overrides.num_fewshot);
   if (overrides.system_instruction) json.Set("system_instruction", *overrides.system_instruction);
   if (overrides.samples) json.Set("samples", *overrides.samples);
+  if (!overrides.metrics.empty()) json.Set("metrics", Strings(overrides.metrics));
   if (overrides.reply_prefix) json.Set("reply_prefix", *overrides.reply_prefix);
   if (overrides.dataset_file) {
     json.Set("dataset_file", std::filesystem::absolute(*overrides.dataset_file).string());
@@ -136,6 +137,7 @@ absl::StatusOr<RunRequest> RunRequestFromJson(const Json& json) {
     overrides.num_fewshot = static_cast<int>(*value);
   overrides.system_instruction = json.FindString("system_instruction");
   if (const auto value = json.FindInteger("samples")) overrides.samples = static_cast<int>(*value);
+  overrides.metrics = StringsAt(json, "metrics");
   overrides.reply_prefix = json.FindString("reply_prefix");
   overrides.dataset_file = json.FindString("dataset_file");
   overrides.release = json.FindString("release");
