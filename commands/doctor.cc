@@ -32,6 +32,7 @@ struct Options {
   std::string backend;
   std::vector<std::string> base_urls;
   std::string model_args;
+  std::string device;
   std::string api_key_env;
   std::vector<std::string> include_paths;
   std::vector<std::string> data_dirs;
@@ -336,6 +337,7 @@ absl::StatusOr<Json> Probe(const Options& options) {
   request.base_urls = options.base_urls;
   request.api_key_env = options.api_key_env;
   ASSIGN_OR_RETURN(request.model_args, ParseKeyValues("--model-args", options.model_args));
+  RETURN_IF_ERROR(SetDevice(options.device, &request.model_args));
   RETURN_IF_ERROR(RefuseSecrets(request));
   ASSIGN_OR_RETURN(const Backend* backend, ChooseBackend(request));
   if (!backend->probe) return Json::MakeArray();
@@ -407,6 +409,8 @@ Command DoctorCommand() {
     line.Option("--backend", &options->backend, "The backend; told from --model if not given");
     line.Option("--base-url", &options->base_urls, "The endpoint, to /v1");
     line.Option("--model-args,-a", &options->model_args, "Options of the backend: key=value,...");
+    line.Option("--device", &options->device,
+                "auto, cuda, cpu or reference: where a checkpoint runs");
     line.Option("--api-key-env", &options->api_key_env,
                 "The environment variable that holds the key");
     line.Option("--include-path", &options->include_paths, "Directories with further tasks");

@@ -24,6 +24,7 @@ struct Options {
   std::string backend;
   std::vector<std::string> base_urls;
   std::string model_args;
+  std::string device;
   std::string api_key_env;
   int max_connections = 0;
   std::vector<std::string> tasks;
@@ -66,6 +67,7 @@ absl::StatusOr<RunRequest> MakeRequest(const Options& options) {
   request.seed = options.seed;
   request.isolation = options.isolation;
   ASSIGN_OR_RETURN(request.model_args, ParseKeyValues("--model-args", options.model_args));
+  RETURN_IF_ERROR(SetDevice(options.device, &request.model_args));
   ASSIGN_OR_RETURN(Json sampling, ParseKeyValues("--gen-kwargs", options.gen_kwargs));
   if (options.max_tokens) sampling.Set("max_tokens", *options.max_tokens);
   if (options.temperature) sampling.Set("temperature", *options.temperature);
@@ -239,6 +241,8 @@ void Declare(CommandLine& line) {
               "endpoint, local or replay; told from --model where not given");
   line.Option("--base-url", &options->base_urls, "The endpoint, to /v1; several are balanced");
   line.Option("--model-args,-a", &options->model_args, "Options of the backend: key=value,...");
+  line.Option("--device", &options->device,
+              "auto, cuda, cpu or reference: where a checkpoint runs");
   line.Option("--api-key-env", &options->api_key_env,
               "The environment variable that holds the key");
   line.Option("--max-connections", &options->max_connections,

@@ -179,6 +179,18 @@ TEST(CommandLine, AWordInSquareBracketsIsOneWord) {
   EXPECT_THAT(RunAssay({"[run]"}).err, HasSubstr("'[run]'"));
 }
 
+TEST(CommandLine, TheDeviceIsAFlagToo) {
+  const ProgramEnd twice = RunAssay({"run", "--model", "m", "--tasks", "basics_words", "--device",
+                                     "cpu", "--model-args", "device=reference"});
+  EXPECT_THAT(twice.err, AllOf(HasSubstr("--device says 'cpu'"), HasSubstr("'reference'")));
+  const TemporaryDirectory directory;
+  const ProgramEnd endpoint =
+      RunAssay({"run", "--model", "m", "--base-url", "http://127.0.0.1:1/v1", "--tasks",
+                "basics_words", "--device", "cpu", "--db", directory.Path("a.db")});
+  EXPECT_NE(endpoint.status, 0) << "an endpoint has no device";
+  EXPECT_THAT(endpoint.err, HasSubstr("device"));
+}
+
 TEST(CommandLine, OutputThatCannotBeWrittenIsAFailure) {
   if (access("/dev/full", W_OK) != 0) GTEST_SKIP() << "this machine has no /dev/full";
   const std::string command = BinaryPath("bin/assay") + " tasks list > /dev/full 2>&1";

@@ -219,4 +219,15 @@ absl::StatusOr<RunPlan> MakeRunPlan(const RunRequest& request) {
   return plan;
 }
 
+absl::Status SetDevice(const std::string& device, Json* model_args) {
+  if (device.empty()) return absl::OkStatus();
+  const std::string other = model_args->FindString("device").value_or(device);
+  if (other != device) {
+    return InvalidArgument("--device says '%s' and --model-args says device='%s': name one", device,
+                           other);
+  }
+  model_args->Set("device", device);
+  return absl::OkStatus();
+}
+
 }  // namespace assay

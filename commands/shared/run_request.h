@@ -48,4 +48,8 @@ absl::StatusOr<const Backend*> ChooseBackend(const RunRequest& request);
 // Loads the tasks, in the order asked; naming one twice is an error.
 absl::StatusOr<RunPlan> MakeRunPlan(const RunRequest& request);
 
+// --device, the short way to say --model-args device=...: into `model_args`. An error where both
+// say something else.
+absl::Status SetDevice(const std::string& device, Json* model_args);
+
 }  // namespace assay
