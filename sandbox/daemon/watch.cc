@@ -104,18 +104,26 @@ void EraseOwn(const Cell& cell, const std::vector<int>& others, std::vector<int>
 
 }  // namespace
 
-int64_t WaitedUs(int proc, const Place& place, const Cell& cell, const std::vector<int>& others) {
+Waiting ReadWaiting(int proc, const Place& place, const Cell& cell,
+                    const std::vector<int>& others) {
   std::vector<int> pids = place.tier == Tier::kFull ? ListProcesses(proc) : Descendants(proc);
   EraseOwn(cell, others, &pids);
-  int64_t most = 0;
+  Waiting waiting;
   for (const int pid : pids) {
     // Nanoseconds on a processor, nanoseconds in the queue for one, turns.
     const std::string text = ReadSmall(proc, (std::to_string(pid) + "/schedstat").c_str());
     const size_t blank = text.find(' ');
-    if (blank != std::string::npos)
-      most = std::max<int64_t>(most, strtoll(text.c_str() + blank, nullptr, 10) / 1000);
+    if (blank == std::string::npos) continue;
+    waiting.ran_ns += strtoll(text.c_str(), nullptr, 10);
+    waiting.waited_us =
+        std::max<int64_t>(waiting.waited_us, strtoll(text.c_str() + blank, nullptr, 10) / 1000);
+    // "pid (name) S ...": a name may hold anything, a bracket too.
+    const std::string stat = ReadSmall(proc, (std::to_string(pid) + "/stat").c_str());
+    const size_t name_end = stat.rfind(')');
+    waiting.runnable = waiting.runnable ||
+                       (name_end != std::string::npos && stat.compare(name_end, 3, ") R") == 0);
   }
-  return most;
+  return waiting;
 }
 
 bool IsEmptyCell(int proc, const Cell& cell, const std::vector<int>& others, int64_t* orphans_us) {

@@ -22,9 +22,13 @@ struct Usage {
 Usage ReadUsage(int proc, const Place& place, const Cell& cell, const std::vector<int>& others,
                 int64_t limit);
 
-// How long the one of them that waited longest for a processor did so: on a busy machine that is
-// not the program's time. 0 where the kernel does not count it.
-int64_t WaitedUs(int proc, const Place& place, const Cell& cell, const std::vector<int>& others);
+// What a busy machine kept from the program; nothing where the kernel does not count it.
+struct Waiting {
+  int64_t waited_us = 0;  // for a processor, the one of them that waited longest; turns begun only
+  int64_t ran_ns = 0;     // on a processor, all of them together
+  bool runnable = false;  // one of them runs, or would if it had a processor
+};
+Waiting ReadWaiting(int proc, const Place& place, const Cell& cell, const std::vector<int>& others);
 
 // Of a cell in the tier `full` whose program was reaped: whether nothing runs in it but its first
 // process; then *orphans_us is the CPU time of those that this one reaped.

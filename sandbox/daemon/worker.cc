@@ -226,12 +226,19 @@ class Run {
     end->wall_us = end->ended_us - began_us_;
   }
 
+  // The time in the queue for a processor does not count, and the kernel tells it only once the
+  // turn has come: who stands in the queue is judged when he has had his turn.
   bool IsLate(int64_t now) {
     const int64_t wall_us = request_.limits.wall_ms * 1000;
-    if (now - began_us_ <= wall_us + waited_us_) return false;
-    waited_us_ =
-        std::min(WaitedUs(proc_, place_, cell_, ours_), (sandbox_wire::kMostWalls - 1) * wall_us);
-    return now - began_us_ > wall_us + waited_us_;
+    const int64_t took_us = now - began_us_;
+    if (took_us <= wall_us + waited_us_) return false;
+    const Waiting waiting = ReadWaiting(proc_, place_, cell_, ours_);
+    waited_us_ = std::min(waiting.waited_us, (sandbox_wire::kMostWalls - 1) * wall_us);
+    if (took_us <= wall_us + waited_us_) return false;
+    const bool had_a_turn = ran_ns_ >= 0 && waiting.ran_ns != ran_ns_;
+    ran_ns_ = waiting.ran_ns;
+    const bool in_queue = waiting.runnable && !had_a_turn;
+    return !in_queue || took_us > sandbox_wire::kMostWalls * wall_us;
   }
 
   // Nobody asks any more. The worker is the first process of its namespace: all end with it.
@@ -339,6 +346,7 @@ class Run {
   int64_t began_us_ = 0;
   int64_t peak_ = 0;
   int64_t waited_us_ = 0;  // for a processor, when last looked at
+  int64_t ran_ns_ = -1;    // on one, when last found late; -1: not yet
   bool ended_ = false;     // by itself
 };
 
