@@ -172,7 +172,16 @@ TEST(Metrics, NoneGivesANumberWithoutAnInterval) {
     for (const std::vector<std::string>& problems : std::vector<std::vector<std::string>>{
              {"cc"}, {"ww"}, {"cw"}, {"tt", "nn"}, {"cc", "cc", "cc"}, {"cwtnuccw", "cccc"}}) {
       MetricInput input = Input(problems);
-      for (ProblemOutcomes& problem : input.problems) problem.tags = {"rating:1600"};
+      for (ProblemOutcomes& problem : input.problems) {
+        problem.tags = {"rating:1600"};
+        for (SampleOutcome& sample : problem.samples) {
+          sample.measures = {{"f1", sample.score},
+                             {"exact_match", sample.score},
+                             {"instructions", 1},
+                             {"strict", sample.score},
+                             {"loose", sample.score}};
+        }
+      }
       ASSERT_OK_AND_ASSIGN(const auto estimates, metric.compute(input, metric.name));
       EXPECT_FALSE(estimates.empty());
       for (const NamedEstimate& one : estimates) {
@@ -183,6 +192,14 @@ TEST(Metrics, NoneGivesANumberWithoutAnInterval) {
         EXPECT_GT(one.estimate.standard_error(), 0) << what;
       }
     }
+  }
+}
+
+TEST(Metrics, AMeasureThatNoVerdictHoldsIsAnErrorThatNamesTheGrader) {
+  for (const char* name : {"f1", "exact_match"}) {
+    const auto found = Compute(name, Input({"cw", "cc"}));
+    ASSERT_FALSE(found.ok());
+    EXPECT_THAT(std::string(found.status().message()), testing::HasSubstr("should be 'f1'"));
   }
 }
 

@@ -52,12 +52,15 @@ absl::StatusOr<std::vector<NamedEstimate>> InstructionsFollowed(const MetricInpu
   std::vector<RatioTerm> terms = RatioTerms(
       input, [&](const SampleOutcome& sample) { return sample.Measure(measure).value_or(0); },
       [](const SampleOutcome&) { return 0.0; });
-  if (terms.empty()) return FailedPrecondition("%s: no graded samples", name);
+  CHECK(terms.size() == input.problems.size());  // a problem without samples has a term of zeros
+  double instructions = 0;
   for (size_t i = 0; i < terms.size(); ++i) {
     const ProblemOutcomes& problem = input.problems[i];
     terms[i].denominator =
         AskedOf(problem).value_or(0) * static_cast<double>(problem.samples.size());
+    instructions += terms[i].denominator;
   }
+  if (instructions <= 0) return FailedPrecondition("%s: no graded samples", name);
   return std::vector<NamedEstimate>{{std::move(name), RatioEstimate(terms)}};
 }
 
