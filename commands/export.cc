@@ -47,6 +47,10 @@ absl::StatusOr<int> Export(const Options& options) {
     return InvalidArgument(
         "--output: name a directory, a file that ends in .jsonl, or - for stdout");
   }
+  if (lm_eval && (options.output == "-" || options.output.ends_with(".jsonl"))) {
+    return InvalidArgument("--output: lm-eval's files are several: name a directory, found '%s'",
+                           options.output);
+  }
   if (options.json && options.output == "-") {
     return InvalidArgument("--json: its report and the samples cannot both go to stdout");
   }

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -43,7 +44,7 @@ struct Options {
   std::optional<std::string> release;
   std::optional<std::string> since;
   std::optional<std::string> until;
-  double limit = 0;
+  std::optional<double> limit;
   uint64_t seed = 0;
   std::string isolation;
   std::string name;
@@ -63,7 +64,7 @@ absl::StatusOr<RunRequest> MakeRequest(const Options& options) {
   request.tasks = options.tasks;
   request.include_paths = options.include_paths;
   request.data_dirs = options.data_dirs;
-  request.limit = options.limit;
+  request.limit = options.limit.value_or(0);
   request.seed = options.seed;
   request.isolation = options.isolation;
   ASSIGN_OR_RETURN(request.model_args, ParseKeyValues("--model-args", options.model_args));
@@ -82,8 +83,19 @@ absl::StatusOr<RunRequest> MakeRequest(const Options& options) {
   request.overrides.release = options.release;
   request.overrides.since = options.since;
   request.overrides.until = options.until;
-  if (options.limit < 0)
-    return InvalidArgument("--limit: expected a count or a fraction, found %g", options.limit);
+  if (options.limit && (*options.limit <= 0 ||
+                        (*options.limit > 1 && *options.limit != std::floor(*options.limit)))) {
+    return InvalidArgument(
+        "--limit: expected a count from 1 on, or a fraction between 0 and 1, found %g",
+        *options.limit);
+  }
+  if (options.max_connections < 0) {
+    return InvalidArgument("--max-connections: expected at least 0 (adaptive), found %d",
+                           options.max_connections);
+  }
+  if (options.name == "last") {
+    return InvalidArgument("--name: 'last' is the word for the newest run; choose another");
+  }
   if (options.samples && *options.samples < 1) {
     return InvalidArgument("--samples: expected at least 1, found %d", *options.samples);
   }

@@ -120,6 +120,10 @@ absl::Status FillHistory(Store& store, const RunSummary& run, std::vector<Sample
 
 absl::Status ShowSamples(Store& store, const RunSummary& run, const Options& options) {
   ASSIGN_OR_RETURN(std::vector<SampleView> views, CollectSamples(store, run, options));
+  if (views.empty() && !options.problem.empty()) {
+    return NotFound("run %s holds no such sample of a problem '%s' (ids stand in `assay export`)",
+                    run.manifest.id, Printable(options.problem));
+  }
   RETURN_IF_ERROR(FillProblems(store, run, &views));
   RETURN_IF_ERROR(FillHistory(store, run, &views));
   if (options.json) {

@@ -179,6 +179,21 @@ TEST(CommandLine, AWordInSquareBracketsIsOneWord) {
   EXPECT_THAT(RunAssay({"[run]"}).err, HasSubstr("'[run]'"));
 }
 
+TEST(CommandLine, NumbersThatMeanNothingAreRefused) {
+  const auto error = [](const std::vector<std::string>& more) {
+    std::vector<std::string> words = {"run", "--model", "m", "--tasks", "basics_words"};
+    words.insert(words.end(), more.begin(), more.end());
+    return RunAssay(words).err;
+  };
+  for (const char* limit : {"0", "-1", "1.5"}) {
+    EXPECT_THAT(error({"--limit", limit}), HasSubstr("--limit: expected a count from 1 on"));
+  }
+  EXPECT_THAT(error({"--max-connections", "-1"}), HasSubstr("--max-connections: expected"));
+  EXPECT_THAT(error({"--name", "last"}), HasSubstr("'last' is the word for the newest run"));
+  EXPECT_THAT(RunAssay({"export", "--format", "lm-eval", "-o", "-"}).err,
+              HasSubstr("name a directory, found '-'"));
+}
+
 TEST(CommandLine, TheDeviceIsAFlagToo) {
   const ProgramEnd twice = RunAssay({"run", "--model", "m", "--tasks", "basics_words", "--device",
                                      "cpu", "--model-args", "device=reference"});
