@@ -188,6 +188,10 @@ testing_support::ProgramEnd Shell(const std::string& script, const std::string& 
 
 TEST(BadMachine, TooFewDescriptorsIsAnErrorOfOurs) {
   SKIP_WITHOUT_FULL_ISOLATION();
+#ifdef ASSAY_SANITIZE_UNDEFINED
+  GTEST_SKIP() << "skipped: UBSan looks at virtual tables through a pipe, and without a descriptor "
+                  "for it calls good objects bad";
+#endif
   const TemporaryDirectory directory;
   WriteWholeFile(directory.Path("p.py"), "print(42)\n");
   const auto run = [&](int descriptors) {
