@@ -205,7 +205,9 @@ TEST_F(Reading, SamplesAreChosenByOutcomeProblemAndNumber) {
   EXPECT_EQ(count({"show", "--problem", "p1"}), 2u);
   EXPECT_EQ(count({"show", "--problem", "p1", "--sample", "2"}), 1u);
   EXPECT_EQ(count({"show", "--outcome", "no-answer"}), 1u);
-  EXPECT_EQ(count({"show", "--problem", "p9"}), 0u);
+  const ProgramEnd absent = Ask({"show", "--problem", "p9"});
+  EXPECT_EQ(absent.status, 1);
+  EXPECT_THAT(absent.err, HasSubstr("no such sample of a problem 'p9'"));
 }
 
 TEST_F(Reading, NamesThatAreNotThereSuggest) {
