@@ -176,6 +176,8 @@ Command ReportCommand() {
     line.Option("--x", &options->report.x,
                 "A trend over the runs: the word before the number in their names or models "
                 "('step'), or the numbers");
+    line.Option("--published-as", &options->report.published_as,
+                "The model whose published figures to show beside the runs' (default: their own)");
     line.Flag("--consensus", &options->report.consensus,
               "cons@k also for large runs whose tasks do not ask for it");
     line.Flag("--allow-partial", &options->report.allow_partial,

@@ -281,6 +281,16 @@ absl::Status PlaceOnAxis(const std::string& x, std::vector<RunReport>* runs) {
   return absl::OkStatus();
 }
 
+absl::Status PlaceBesideThePublished(const ReportOptions& options, RunReport* run) {
+  const RunManifest& manifest = run->input.run.manifest;
+  std::vector<TaskResult> results;
+  for (const TaskReport& task : run->tasks) results.push_back(task.result);
+  run->published =
+      PublishedLines(results, options.published_as.empty() ? manifest.model : options.published_as);
+  ASSIGN_OR_RETURN(run->deviations, RunDeviations(DefaultSearchPath({}, {}), manifest));
+  return absl::OkStatus();
+}
+
 // --- sentences ---
 
 std::string Interval95(const Estimate& estimate, Unit unit) {
@@ -396,6 +406,8 @@ Json RunToJson(const RunReport& run, const Report& report) {
   json.Set("samples_stored", run.input.run.samples_stored);
   json.Set("failures", run.input.run.failures);
   if (run.x) json.Set("x", *run.x);
+  json.Set("published", PublishedToJson(run.published));
+  json.Set("recipe_deviations", DeviationsToJson(run.deviations));
   json.Set("reproduce", ReproduceCommand(run.input.run.manifest));
   json.Set("manifest", RunManifestToJson(run.input.run.manifest));
   return json;
@@ -545,6 +557,7 @@ absl::StatusOr<Report> LoadReport(std::vector<ReportInput> inputs, const ReportO
   }
   RETURN_IF_ERROR(PlaceOnAxis(options.x, &report.runs));
   RETURN_IF_ERROR(LoadTasks(options, &report.runs));
+  for (RunReport& run : report.runs) RETURN_IF_ERROR(PlaceBesideThePublished(options, &run));
   Compare(&report);
   Say(&report);
   return report;
@@ -581,7 +594,7 @@ std::string ReportToMarkdown(const Report& report) {
     std::vector<TaskResult> results;
     for (const TaskReport& task : run.tasks) results.push_back(task.result);
     text += "**" + RunTitle(run) + "**\n\n" + ResultTable(results, partial, TableForm::kMarkdown) +
-            "\n";
+            "\n" + PublishedTextOf(run.published) + DeviationsText(run.deviations);
   }
   return text;
 }

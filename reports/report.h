@@ -16,6 +16,7 @@
 #include "harness/store.h"
 #include "reports/compare.h"
 #include "reports/curves.h"
+#include "reports/published.h"
 #include "reports/results.h"
 
 namespace assay {
@@ -33,6 +34,7 @@ struct ReportOptions {
   bool allow_partial = false;  // a labelled number over missing samples
   bool consensus = false;      // cons@k also where no task asks for it and it costs time
   bool samples = false;        // keep a row per sample, for the page
+  std::string published_as;    // the model whose published figures stand beside; empty: each run's
 };
 
 // One problem as its list shows it.
@@ -72,6 +74,8 @@ struct RunReport {
   std::string letter;  // "A", "B", ...
   std::vector<TaskReport> tasks;
   std::optional<double> x;
+  std::vector<PublishedLine> published;    // beside the run's own figures, where its model has any
+  std::vector<TaskDeviations> deviations;  // from the recipes that have its tasks
 };
 
 struct Report {

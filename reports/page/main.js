@@ -61,9 +61,33 @@ function runNode(run) {
           line('Finished', run.finished), line('Host', manifest.host),
           line('assay', manifest.assay_version + (manifest.code_version
               ? `, code ${manifest.code_version}` : ''))),
+      published(run), deviations(run),
       run.reproduce ? [h('h3', {class: 'reproduce'}, 'How to reproduce it'),
         commandLine(run.reproduce)] : null,
       run.tasks.map((task) => taskManifest(manifest.tasks.find((t) => t.name === task.task))));
+}
+
+function published(run) {
+  if (run.published.length === 0) return null;
+  return [h('h3', {}, 'Beside the published figures'), table([
+    {title: 'task', head: true, cell: (r) => r.task},
+    {title: 'metric', cell: (r) => r.metric},
+    {title: 'published', cell: (r) => r.published},
+    {title: 'here', cell: (r) => r.here},
+  ], run.published, {caption: 'Published figures and this run'})];
+}
+
+function deviations(run) {
+  const rows = run.recipe_deviations.flatMap((one) => one.deviations.map((what) =>
+      ({task: one.task, recipe: one.recipe, what})));
+  if (run.recipe_deviations.length === 0) return null;
+  const names = [...new Set(run.recipe_deviations.map((one) => one.recipe))].join(', ');
+  if (rows.length === 0) return h('p', {class: 'about'}, `As the recipe ${names} has it.`);
+  return [h('h3', {}, 'Where it deviates from the published protocol'), table([
+    {title: 'task', head: true, cell: (r) => r.task},
+    {title: 'recipe', cell: (r) => r.recipe},
+    {title: 'here', cell: (r) => r.what},
+  ], rows, {caption: 'Deviations from the recipe'})];
 }
 
 function taskManifest(task) {
