@@ -74,6 +74,9 @@ TaskManifest MakeTask(const ReportRunSpec& spec) {
   task.metrics = spec.metrics;
   task.sampling = spec.sampling;
   task.definition = Json::MakeObject({{"name", spec.task}});
+  if (!spec.reference_results.is_null()) {
+    task.definition.Set("reference_results", spec.reference_results);
+  }
   return task;
 }
 

@@ -21,6 +21,7 @@ struct ReportRunSpec {
   std::vector<std::string> metrics = {"pass@1"};
   Json sampling = Json::MakeObject({{"max_tokens", 1000}});
   std::optional<double> cost_usd;  // of each sample
+  Json reference_results;          // of the task's definition
   // Last hand at what is stored.
   std::function<void(Problem&, Prompt&)> with_problem;
   std::function<void(StoredSample&)> with_sample;

@@ -265,6 +265,36 @@ TEST_F(Reports, TheAxisIsOfNamesOrGiven) {
   EXPECT_THAT(Load({"a", "c"}, {.x = "1,x"}).status().message(), HasSubstr("found 'x'"));
 }
 
+TEST_F(Reports, PublishedFiguresStandBesideARunOfTheirModel) {
+  ASSERT_OK_AND_ASSIGN(const Json published, ParseJson(R"([{"model": "DeepSeek-R1",
+      "metric": "pass@1", "value": 79.8, "source": "the paper"}])"));
+  WriteReportRun(database_, {.name = "a",
+                             .model = "deepseek-ai/DeepSeek-R1",
+                             .outcomes = {"CC", "CI"},
+                             .reference_results = published});
+  WriteReportRun(database_,
+                 {.name = "b", .model = "x", .outcomes = {"CC"}, .reference_results = published});
+  WriteReportRun(database_, {.name = "c",
+                             .model = "DeepSeek-R1",
+                             .task = "aime_2024",
+                             .outcomes = {"C-"},
+                             .reference_results = published});
+  ASSERT_OK_AND_ASSIGN(const Report report, Load({"a", "b"}));
+  const Json json = ReportToJson(report);
+  const Json::Array& runs = json.Find("runs")->AsArray();
+  const Json::Array& lines = runs[0].Find("published")->AsArray();
+  ASSERT_EQ(lines.size(), 1u);
+  EXPECT_EQ(lines[0].FindString("published"), "79.8 (the paper)");
+  EXPECT_THAT(ReportToMarkdown(report), HasSubstr("sums, pass@1: published 79.8 (the paper)"));
+  EXPECT_EQ(runs[1].Find("published")->size(), 0u) << "another model";
+  ASSERT_OK_AND_ASSIGN(const Report as, Load({"b"}, {.published_as = "DeepSeek-R1"}));
+  EXPECT_EQ(as.runs[0].published.size(), 1u);
+  ASSERT_OK_AND_ASSIGN(const Report partial, Load({"c"}));
+  EXPECT_TRUE(partial.runs[0].published.empty()) << "a sample is missing";
+  ASSERT_EQ(partial.runs[0].deviations.size(), 1u);
+  EXPECT_FALSE(partial.runs[0].deviations[0].lines.empty()) << "two samples, not 64";
+}
+
 TEST(Report, ACommandToRunItAgain) {
   RunManifest run;
   EXPECT_EQ(ReproduceCommand(run), "");  // imported
