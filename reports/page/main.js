@@ -69,7 +69,7 @@ function runNode(run) {
 
 function published(run) {
   if (run.published.length === 0) return null;
-  return [h('h3', {}, 'Beside the published figures'), table([
+  return [h('h3', {class: 'reproduce'}, 'Beside the published figures'), table([
     {title: 'task', head: true, cell: (r) => r.task},
     {title: 'metric', cell: (r) => r.metric},
     {title: 'published', cell: (r) => r.published},
@@ -83,7 +83,7 @@ function deviations(run) {
   if (run.recipe_deviations.length === 0) return null;
   const names = [...new Set(run.recipe_deviations.map((one) => one.recipe))].join(', ');
   if (rows.length === 0) return h('p', {class: 'about'}, `As the recipe ${names} has it.`);
-  return [h('h3', {}, 'Where it deviates from the published protocol'), table([
+  return [h('h3', {class: 'reproduce'}, 'Where it deviates from the published protocol'), table([
     {title: 'task', head: true, cell: (r) => r.task},
     {title: 'recipe', cell: (r) => r.recipe},
     {title: 'here', cell: (r) => r.what},
