@@ -72,45 +72,18 @@ std::string KindOf(const TaskListing& listing) {
   return listing.path.empty() ? "row" : "task";
 }
 
-bool IsHere(const SearchPath& path, const Task& task, const std::string& file_name) {
-  std::error_code ignored;
-  const std::filesystem::path file(file_name);
-  if (file_name.empty() || file.is_absolute()) {
-    return std::filesystem::is_regular_file(file, ignored);
-  }
-  std::vector<std::filesystem::path> places = {std::filesystem::path(task.path).parent_path()};
-  places.insert(places.end(), path.data_directories.begin(), path.data_directories.end());
-  return std::any_of(places.begin(), places.end(), [&](const std::filesystem::path& place) {
-    return std::filesystem::is_regular_file(place / file, ignored);
-  });
-}
-
-// The file, or all the parts that it is joined from.
-bool DatasetIsHere(const SearchPath& path, const Task& task) {
-  const std::vector<std::string>& parts = task.dataset.parts;
-  if (IsHere(path, task, task.dataset.file)) return true;
-  return !parts.empty() && std::all_of(parts.begin(), parts.end(), [&](const std::string& part) {
-    return IsHere(path, task, part);
-  });
-}
-
 // What a task still lacks: "ready", or the command that gets its data.
 std::string TaskState(const SearchPath& path, const std::vector<CatalogueEntry>& catalogue,
                       const Task& task) {
-  std::vector<std::string> files = {task.dataset.file};
-  const Json* fewshot = task.definition.Find("fewshot");
-  if (fewshot != nullptr && fewshot->FindInteger("count").value_or(0) > 0) {
-    files.push_back(fewshot->FindString("file").value_or(task.dataset.file));
-  }
-  for (size_t i = 0; i < files.size(); ++i) {
-    if (i == 0 ? DatasetIsHere(path, task) : IsHere(path, task, files[i])) continue;
-    const auto entry = std::find_if(catalogue.begin(), catalogue.end(), [&](const auto& one) {
-      return one.file == std::filesystem::path(files[i]).filename();
-    });
-    return entry == catalogue.end() ? "needs data: " + files[i] + " (in no catalogue)"
-                                    : "needs data: " + HowToGet(*entry);
-  }
-  return "ready";
+  const absl::StatusOr<std::vector<std::string>> missing = MissingDatasets(path, task);
+  if (!missing.ok()) return "broken: " + std::string(missing.status().message());
+  if (missing->empty()) return "ready";
+  const std::string& file = missing->front();
+  const auto entry = std::find_if(catalogue.begin(), catalogue.end(), [&](const auto& one) {
+    return one.file == std::filesystem::path(file).filename();
+  });
+  return entry == catalogue.end() ? "needs data: " + file + " (in no catalogue)"
+                                  : "needs data: " + HowToGet(*entry);
 }
 
 // The rows of recipes that no task measures yet.
