@@ -1,12 +1,16 @@
 // The sandbox: what gets out, what is limited, who tells the end; as root and as an ordinary user.
 #include "sandbox/sandbox.h"
 
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <thread>
 
 #include "harness/text.h"
@@ -143,23 +147,45 @@ INSTANTIATE_TEST_SUITE_P(
                RunVerdict::kSecurityViolation, ""}),
     [](const testing::TestParamInfo<Ending>& info) { return std::string(info.param.name); });
 
+// Processes that do nothing but run, each a session of its own: where the scheduler shares out by
+// session, each is as much as the sandbox; where by process, too.
+class Spinners {
+ public:
+  explicit Spinners(unsigned count) {
+    for (unsigned i = 0; i < count; ++i) {
+      const pid_t child = fork();
+      if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        setsid();
+        for (std::atomic<int> turn = 0;; ++turn) continue;
+      }
+      if (child > 0) children_.push_back(child);
+    }
+  }
+  ~Spinners() {
+    for (const pid_t child : children_) kill(child, SIGKILL);
+    for (const pid_t child : children_) waitpid(child, nullptr, 0);
+  }
+
+ private:
+  std::vector<pid_t> children_;
+};
+
 TEST(Sandbox, WaitingForAProcessorIsNotTheProgramsTime) {
   SKIP_WITHOUT_FULL_ISOLATION();
   SKIP_WITHOUT_PYTHON();
-  std::atomic<bool> over = false;
-  std::vector<std::jthread> others;
-  for (unsigned i = 0; i < 3 * std::thread::hardware_concurrency(); ++i)
-    others.emplace_back([&] {
-      while (!over) continue;
-    });
   const std::string spins = "import time\nwhile time.process_time() < 0.4: pass\nprint('done')\n";
-  const ProgramEnd busy = RunPython(spins, "", {.wall_ms = 1000, .cpu_ms = 5000});
-  const ProgramEnd asleep = RunPython("import time; time.sleep(60)", "", {.wall_ms = 300});
-  over = true;
-  EXPECT_EQ(busy.run.standard_output, "done\n") << busy.why;
-  EXPECT_GT(busy.run.wall_us, 1'000'000);  // else nothing was tried here
-  EXPECT_EQ(asleep.why, "wall");
-  EXPECT_LT(asleep.run.wall_us, 5'000'000);
+  std::optional<ProgramEnd> busy, asleep;
+  {
+    const Spinners others(4 * std::thread::hardware_concurrency());
+    busy = RunPython(spins, "", {.wall_ms = 1000, .cpu_ms = 5000});
+    asleep = RunPython("import time; time.sleep(60)", "", {.wall_ms = 300});
+  }
+  EXPECT_EQ(busy->run.standard_output, "done\n") << busy->why;
+  EXPECT_EQ(asleep->why, "wall");
+  EXPECT_LT(asleep->run.wall_us, 5'000'000);
+  if (busy->run.wall_us < 1'000'000)
+    GTEST_SKIP() << "skipped: this machine's scheduler gave it a processor in spite of the others";
 }
 
 TEST(Sandbox, AnOrphanThatRunsOnEndsWithItsCell) {
