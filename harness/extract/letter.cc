@@ -324,6 +324,15 @@ class StatementReader {
            tokens_[i + 1].kind == Kind::kJoin;
   }
 
+  // "B.", "(B)", "B) Paris", "(B) because": not "(B) would need another sign".
+  bool Settles(size_t i) const {
+    static constexpr std::array<std::string_view, 5> kReasons = {"because", "since", "as", "with",
+                                                                 "by"};
+    if (EndsAfter(i)) return true;
+    if (tokens_[i].list_mark && !tokens_[i].wrapped) return true;
+    return IsChoice(i) && IsOneOf(tokens_[i + 1].word, kReasons);
+  }
+
   // "A (Paris)", "A - Paris": the word behind is set off, so the letter is no article to it.
   bool MarkBetween(const Token& token, const Token& next) const {
     return !Trim(text_.substr(token.end, next.begin - token.end)).empty();
@@ -455,7 +464,7 @@ struct Statement {
 };
 
 constexpr size_t kLongestStatement = 600;  // bytes of a line that are read as a statement
-constexpr int kMostStatements = 2000;      // looked at, from the last one back
+constexpr int kMostStatements = 400;       // looked at, from the last one back
 
 Span StatementFrom(std::string_view text, size_t begin) {
   const std::string_view window = text.substr(0, std::min(text.size(), begin + kLongestStatement));
@@ -754,6 +763,10 @@ bool IsChosen(std::string_view text, const std::vector<Token>& tokens, size_t i)
   return false;
 }
 
+// "Actually (B) would need another sign" settles on nothing.
+constexpr std::array<std::string_view, 9> kSupposing = {
+    "would", "could", "might", "may", "should", "needs", "requires", "seems", "looks"};
+
 // The last phrase of a line that settles on a letter.
 std::optional<Statement> PhraseInLine(const Search& search, Span line) {
   const StatementReader reader(line.In(search.text), search.letters);
@@ -762,8 +775,10 @@ std::optional<Statement> PhraseInLine(const Search& search, Span line) {
     const size_t at = i - 1;
     if (tokens[at].kind != Kind::kLetter || !reader.IsChoice(at) || reader.IsNegated(at)) continue;
     const bool praised = IsPraised(tokens, i);
-    const bool settled = praised || (IsChosen(line.In(search.text), tokens, at) &&
-                                     (tokens[at].wrapped || reader.EndsAfter(at)));
+    const bool settled =
+        praised ||
+        (IsChosen(line.In(search.text), tokens, at) &&
+         (reader.EndsAfter(at) || (tokens[at].wrapped && !IsOneOf(tokens[i].word, kSupposing))));
     if (!settled) continue;
     const size_t begin = line.begin + tokens[at].begin;
     if (IsHypothetical(search.text, begin)) continue;
@@ -889,6 +904,50 @@ std::optional<Statement> Settle(const Search& search, const Statements& found) {
   return TakesBack(search.text.substr(end, found.phrase->begin - end)) ? found.phrase : strong;
 }
 
+// "no wait, B", "actually it is (B)", "I mean B": the last letter that is said in place of another.
+// Nothing but markers and fillers may stand before it; "actually, B is wrong" takes nothing back.
+std::optional<Statement> Correction(const Search& search, size_t from) {
+  static constexpr std::array<std::string_view, 16> kMarkers = {
+      "no",      "nope",    "wait", "sorry", "oops",       "oh",     "actually", "rather",
+      "instead", "scratch", "hmm",  "mean",  "correction", "second", "meant",    "make"};
+  static constexpr std::array<std::string_view, 8> kBetween = {
+      "on", "thought", "thoughts", "i", "really", "but", "or", "and"};
+  const Span rest{from, std::min(search.text.size(), from + 20000)};
+  const StatementReader reader(rest.In(search.text), search.letters);
+  const std::vector<Token>& tokens = reader.tokens();
+  std::optional<Statement> correction;
+  bool marked = false;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    const Token& token = tokens[i];
+    // "there is no B" names none.
+    const bool after_word =
+        i > 0 && tokens[i - 1].kind == Kind::kWord && !reader.MarkBetween(tokens[i - 1], token);
+    const bool says_no = token.word == "no" && after_word && !marked;
+    if (token.kind == Kind::kWord && IsOneOf(token.word, kMarkers) && !says_no) {
+      marked = true;
+      continue;
+    }
+    const bool settled = token.kind == Kind::kLetter && reader.InRange(token) &&
+                         (token.capital || token.wrapped) &&
+                         (reader.Settles(i) || reader.Joined(i) > 0);
+    if (marked && settled && !reader.IsNegated(i)) {
+      Reading reading = reader.Of(i);
+      if (reader.Joined(i) > 0) reading.says = Says::kConflict;
+      reading.begin += from;
+      reading.end += from;
+      correction = Statement{reading, "corrected", from + token.begin, false};
+    }
+    marked &= token.kind == Kind::kJoin || token.kind == Kind::kStop ||
+              IsOneOf(token.word, kFillers) || IsOneOf(token.word, kBetween);
+  }
+  if (correction || !TakesBack(rest.In(search.text))) return correction;
+  Reading concluded = reader.ReadConclusion(/*only_concluded=*/true);  // "But wait, ... So B."
+  if (concluded.says == Says::kNothing) return std::nullopt;
+  concluded.begin += from;
+  concluded.end += from;
+  return Statement{concluded, "corrected", concluded.begin, false};
+}
+
 std::optional<Found> ToFound(const std::optional<Statement>& statement) {
   if (!statement || statement->reading.says != Says::kLetter) return std::nullopt;
   const Reading& reading = statement->reading;
@@ -906,8 +965,23 @@ Extraction ExtractLetter(const Search& search, Mode mode) {
   const std::optional<Statement>& form = line_in_form ? found.line : found.box;
   std::optional<Statement> settled = Settle(search, found);
   if (!settled) settled = LoneLine(search, LastLine(search.text), "last_line");
-  if (!settled) settled = LoneLine(search, FirstLine(search.text), "first_line");
-  if (!settled) settled = Conclusion(search);
+  if (!settled) {
+    settled = LoneLine(search, FirstLine(search.text), "first_line");
+    const std::optional<Statement> conclusion = Conclusion(search);
+    const bool differs = settled && conclusion && conclusion->begin > settled->reading.end &&
+                         conclusion->reading.letter != settled->reading.letter;
+    if (!settled) settled = conclusion;
+    // "A because ...\n\n... Therefore B.": which one is meant? A correction below may say.
+    if (differs) settled->reading.says = Says::kConflict;
+  }
+  if (settled) {
+    const std::optional<Statement> correction = Correction(search, settled->reading.end);
+    const bool differs = correction && (correction->reading.letter != settled->reading.letter ||
+                                        correction->reading.says == Says::kConflict);
+    if (differs)
+      settled =
+          Statement{correction->reading, settled->rule + "_corrected", correction->begin, false};
+  }
   return ToExtraction(form && form->exact ? ToFound(form) : std::nullopt, ToFound(settled), mode);
 }
 
