@@ -1,9 +1,5 @@
 // `assay report A [B ...]`: the page that says which run is better, by how much, and on which
 // problems; or the same numbers as JSON, Markdown or CSV.
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -11,6 +7,8 @@
 #include <map>
 #include <memory>
 
+#include "commands/shared/named_runs.h"
+#include "commands/shared/open_browser.h"
 #include "commands/shared/run_execution.h"
 #include "harness/command.h"
 #include "harness/status.h"
@@ -26,6 +24,7 @@ namespace {
 struct Options {
   std::vector<std::string> runs;
   std::string database = DefaultDatabase();
+  std::string baseline;
   std::string output;
   std::string format;
   std::string transcripts = "fit";
@@ -52,41 +51,6 @@ absl::StatusOr<Form> FormOf(const Options& options) {
                          DidYouMean(name, names));
 }
 
-// "DATABASE:RUN" names a run of another database.
-struct RunName {
-  std::string database, run;
-};
-RunName SplitName(const std::string& name, const std::string& database) {
-  const size_t colon = name.rfind(':');
-  if (colon == std::string::npos) return {database, name};
-  const std::string path = name.substr(0, colon);
-  if (!std::filesystem::exists(path)) return {database, name};
-  return {path, name.substr(colon + 1)};
-}
-
-using Stores = std::map<std::string, std::unique_ptr<Store>>;
-
-absl::StatusOr<std::vector<ReportInput>> FindRuns(const Options& options, Stores* stores) {
-  std::vector<std::string> names = options.runs;
-  if (names.empty()) names = {"last"};
-  std::vector<ReportInput> inputs;
-  for (const std::string& name : names) {
-    const RunName wanted = SplitName(name, options.database);
-    std::unique_ptr<Store>& store = (*stores)[wanted.database];
-    if (store == nullptr) {
-      ASSIGN_OR_RETURN(store, Store::Open(wanted.database, StoreMode::kReadOnly));
-    }
-    ASSIGN_OR_RETURN(RunSummary run, store->FindRun(wanted.run));
-    for (const ReportInput& other : inputs) {
-      if (other.store == store.get() && other.run.manifest.id == run.manifest.id) {
-        return InvalidArgument("run %s is named twice ('%s')", run.manifest.id, name);
-      }
-    }
-    inputs.push_back({store.get(), std::move(run)});
-  }
-  return inputs;
-}
-
 // A file appears whole or not at all.
 absl::Status WriteOut(const std::string& path, const std::string& text) {
   ASSIGN_OR_RETURN(LineFile file, LineFile::Create(path));
@@ -94,16 +58,6 @@ absl::Status WriteOut(const std::string& path, const std::string& text) {
   if (line.ends_with('\n')) line.remove_suffix(1);  // the file adds it
   RETURN_IF_ERROR(file.Write(line));
   return file.Close().status();
-}
-
-absl::Status OpenInBrowser(const std::string& path) {
-  std::string program = "xdg-open";
-  std::string target = std::filesystem::absolute(path).string();
-  char* const words[] = {program.data(), target.data(), nullptr};
-  pid_t child = 0;
-  int status = posix_spawnp(&child, program.c_str(), nullptr, nullptr, words, environ);
-  if (status == 0 && waitpid(child, &status, 0) == child && status == 0) return absl::OkStatus();
-  return Unavailable("--open: xdg-open cannot show %s; it is written", target);
 }
 
 absl::StatusOr<std::string> Render(Form form, const Report& report, const Options& options) {
@@ -130,12 +84,15 @@ absl::Status WriteReport(Options options) {
     return InvalidArgument("--open: only a page is opened, not --format %s", options.format);
   }
   if (options.output.empty()) options.output = form == Form::kHtml ? "report.html" : "-";
-  if (options.transcripts == "flips" && options.runs.size() < 2) {
-    return InvalidArgument("--transcripts flips: a flip needs two runs, found %d",
-                           std::max<size_t>(1, options.runs.size()));
+  NamedRuns runs(options.database);
+  if (options.runs.empty()) options.runs = {"last"};
+  for (const std::string& name : options.runs) RETURN_IF_ERROR(runs.Add(name));
+  ASSIGN_OR_RETURN(options.report.baseline, runs.PlaceOfBaseline(options.baseline));
+  if (options.transcripts == "flips" && runs.all.size() < 2) {
+    return InvalidArgument("--transcripts flips: a flip needs two runs, found %d", runs.all.size());
   }
-  Stores stores;
-  ASSIGN_OR_RETURN(std::vector<ReportInput> inputs, FindRuns(options, &stores));
+  std::vector<ReportInput> inputs;
+  for (NamedRun& one : runs.all) inputs.push_back({one.store, std::move(one.run)});
   options.report.samples = form == Form::kHtml;
   ASSIGN_OR_RETURN(const Report report, LoadReport(std::move(inputs), options.report));
   ASSIGN_OR_RETURN(const std::string text, Render(form, report, options));
@@ -147,7 +104,8 @@ absl::Status WriteReport(Options options) {
   for (const std::string& note : report.notes) std::printf("! %s\n", Printable(note).c_str());
   std::printf("%s: %.1f MB\n", Printable(options.output).c_str(),
               static_cast<double>(text.size()) / 1e6);
-  return options.open ? OpenInBrowser(options.output) : absl::OkStatus();
+  return options.open ? OpenInBrowser(std::filesystem::absolute(options.output).string())
+                      : absl::OkStatus();
 }
 
 }  // namespace
@@ -160,10 +118,12 @@ Command ReportCommand() {
   command.declare = [](CommandLine& line) {
     auto options = std::make_shared<Options>();  // shared: lives as long as the action
     line.Positional("runs", &options->runs,
-                    "Runs by id, name or 'last'; the others are compared with the first. "
-                    "DATABASE:RUN is a run of another database",
+                    "Runs by id, name or 'last'; the others are compared with the first, or with "
+                    "--baseline. DATABASE:RUN is a run of another database",
                     false);
     line.Option("--db", &options->database, "The results database");
+    line.Option("--baseline", &options->baseline,
+                "The run that the others are compared with (default: the first)");
     line.Option("--output,-o", &options->output, "The file; report.html, or stdout for the others");
     line.Option("--format", &options->format,
                 "html, md, json or csv; without it the file's name tells");

@@ -296,6 +296,7 @@ std::string SampleQuery(const SampleFilter& filter) {
   sql += " WHERE p.task = ?1";
   sql += filter.problem_id.empty() ? " AND ?2 IS NULL" : " AND p.problem_id = ?2";
   sql += filter.outcome ? " AND v.outcome = ?3" : " AND ?3 IS NULL";
+  if (filter.index) sql += absl::StrFormat(" AND s.sample_index = %d", *filter.index);
   return sql + " ORDER BY p.id, s.sample_index";
 }
 
@@ -493,23 +494,35 @@ class SqliteStore final : public Store {
         SqliteStatement query,
         database->Prepare("SELECT problem_id, asked FROM problems WHERE task = ? ORDER BY id"));
     Decompressor decompressor;
-    std::string text;
     for (const TaskRow& one : tasks) {
       query.Bind(one.row);
       while (true) {
         ASSIGN_OR_RETURN(const bool more, query.Step());
         if (!more) break;
-        Problem problem;
-        Prompt prompt;
-        problem.id = query.Text(0);
-        RETURN_IF_ERROR(Annotate(decompressor.Decompress(query.Text(1), kMaxAskedBytes, &text),
-                                 absl::StrFormat("%s: problem %s", path_, problem.id)));
-        ASSIGN_OR_RETURN(const Json asked, ParseJson(text));
-        RETURN_IF_ERROR(AskedFromJson(asked, &problem, &prompt));
-        RETURN_IF_ERROR(visit(problem, prompt));
+        ASSIGN_OR_RETURN(const StoredProblem asked, ReadAsked(query, decompressor));
+        RETURN_IF_ERROR(visit(asked.problem, asked.prompt));
       }
     }
     return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::optional<StoredProblem>> FindProblem(const std::string& run_id,
+                                                           const std::string& task,
+                                                           const std::string& problem_id) override {
+    ASSIGN_OR_RETURN(ReaderPool::Lease database, readers_.Borrow());
+    ASSIGN_OR_RETURN(const std::vector<TaskRow> tasks, SelectTasks(*database, run_id, task));
+    ASSIGN_OR_RETURN(SqliteStatement query,
+                     database->Prepare("SELECT problem_id, asked FROM problems WHERE task = ? AND "
+                                       "problem_id = ?"));
+    Decompressor decompressor;
+    for (const TaskRow& one : tasks) {
+      query.Bind(one.row, problem_id);
+      ASSIGN_OR_RETURN(const bool found, query.Step());
+      if (!found) continue;
+      ASSIGN_OR_RETURN(StoredProblem asked, ReadAsked(query, decompressor));
+      return std::optional<StoredProblem>(std::move(asked));
+    }
+    return std::optional<StoredProblem>();
   }
 
   absl::Status ForEachSample(
@@ -612,6 +625,18 @@ class SqliteStore final : public Store {
   }
 
  private:
+  // A row of (problem_id, asked).
+  absl::StatusOr<StoredProblem> ReadAsked(const SqliteStatement& row, Decompressor& decompressor) {
+    StoredProblem read;
+    read.problem.id = row.Text(0);
+    std::string text;
+    RETURN_IF_ERROR(Annotate(decompressor.Decompress(row.Text(1), kMaxAskedBytes, &text),
+                             absl::StrFormat("%s: problem %s", path_, read.problem.id)));
+    ASSIGN_OR_RETURN(const Json asked, ParseJson(text));
+    RETURN_IF_ERROR(AskedFromJson(asked, &read.problem, &read.prompt));
+    return read;
+  }
+
   absl::Status MayWrite() const {
     if (mode_ == StoreMode::kReadWrite) return absl::OkStatus();
     return FailedPrecondition("%s: opened for reading only", path_);

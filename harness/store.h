@@ -43,6 +43,12 @@ struct StoredSample {
   bool graded = false;
 };
 
+// A problem as it was asked.
+struct StoredProblem {
+  Problem problem;
+  Prompt prompt;
+};
+
 // What a reader wants decompressed: the texts are most of the bytes.
 enum class SampleParts {
   kVerdicts,
@@ -62,6 +68,7 @@ struct StoredFailure {
 struct SampleFilter {
   std::string task;        // empty: all
   std::string problem_id;  // empty: all
+  std::optional<int> index;
   std::optional<Outcome> outcome;
   int grader_version = 0;  // the newest verdict by this version of a grader; 0: the newest of all
   SampleParts parts = SampleParts::kVerdicts;
@@ -112,6 +119,9 @@ class Store {
   virtual absl::Status ForEachProblem(
       const std::string& run_id, const std::string& task,
       const std::function<absl::Status(const Problem&, const Prompt&)>& visit) = 0;
+  // One of them; nothing where the run has not (or not yet) asked it.
+  virtual absl::StatusOr<std::optional<StoredProblem>> FindProblem(
+      const std::string& run_id, const std::string& task, const std::string& problem_id) = 0;
   // Ordered by task as in the manifest, then problem as asked, then index. The verdict is the
   // newest.
   virtual absl::Status ForEachSample(

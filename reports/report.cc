@@ -551,11 +551,13 @@ absl::StatusOr<Report> LoadReport(std::vector<ReportInput> inputs, const ReportO
   Report report;
   report.options = options;
   for (ReportInput& input : inputs) {
-    RunReport& run = report.runs.emplace_back();
-    run.letter = RunLetter(report.runs.size() - 1);
-    run.input = std::move(input);
+    report.runs.emplace_back().input = std::move(input);
   }
   RETURN_IF_ERROR(PlaceOnAxis(options.x, &report.runs));
+  CHECK(options.baseline < report.runs.size());
+  const auto base = report.runs.begin() + static_cast<std::ptrdiff_t>(options.baseline);
+  std::rotate(report.runs.begin(), base, base + 1);
+  for (size_t i = 0; i < report.runs.size(); ++i) report.runs[i].letter = RunLetter(i);
   RETURN_IF_ERROR(LoadTasks(options, &report.runs));
   for (RunReport& run : report.runs) RETURN_IF_ERROR(PlaceBesideThePublished(options, &run));
   Compare(&report);

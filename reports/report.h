@@ -1,4 +1,4 @@
-// A report on one or more runs: their results, curves, each against the first, and a trend.
+// A report on one or more runs: their results, curves, each against the baseline, and a trend.
 //
 // The page, --format json, md and csv show the same value; nobody computes a number after it.
 #pragma once
@@ -34,6 +34,7 @@ struct ReportOptions {
   bool allow_partial = false;  // a labelled number over missing samples
   bool consensus = false;      // cons@k also where no task asks for it and it costs time
   bool samples = false;        // keep a row per sample, for the page
+  size_t baseline = 0;         // of the runs given: it becomes the first, "A"
   std::string published_as;    // the model whose published figures stand beside; empty: each run's
 };
 

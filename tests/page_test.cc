@@ -1,10 +1,13 @@
 // The report's page in a real browser: numbers, filters, links, hostile texts, access. Skipped
 // where chromium is not installed; scripts/packages installs it.
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 
 #include "absl/strings/str_format.h"
 #include "harness/text.h"
+#include "http/server.h"
+#include "reports/view.h"
 #include "tests/browser/browser.h"
 #include "tests/report_runs.h"
 #include "tests/testing.h"
@@ -26,6 +29,39 @@ std::string Quoted(std::string_view text) {
   std::string quoted;
   AppendJsonString(text, &quoted);
   return quoted;
+}
+
+// Each would set `window.hacked`, load something, or break the page, if it were not a text.
+std::vector<std::string> HostileTexts() {
+  return {
+      "<script>window.hacked=1</script><img src=x onerror=\"window.hacked=1\">",
+      "</script><script>window.hacked=1</script>",
+      "<!--<script>window.hacked=1//-->",
+      "<svg onload=window.hacked=1><style>*{display:none}</style>",
+      "<style>body{background:url(http://example.invalid/a.png)}</style><link rel=stylesheet "
+      "href=http://example.invalid/a.css>",
+      "<iframe src=javascript:window.hacked=1></iframe><base href=http://example.invalid/>",
+      "<meta http-equiv=refresh content='0;url=http://example.invalid/'>",
+      "\\(\\href{javascript:window.hacked=1}{x}\\) $\\url{http://example.invalid}$ "
+      "$\\includegraphics{http://example.invalid/a.png}$",
+      "$\\htmlStyle{position:fixed;inset:0;background:url(http://example.invalid)}{x}$ "
+      "\\(\\htmlId{main}{x}\\) \\[\\htmlData{a=b}{x}\\]",
+      "$\\def\\a{\\a\\a}\\a$ $\\rule{99999em}{99999em}$ \\[\\kern{99999em}x\\] $\\text{</span>"
+      "<script>window.hacked=1</script>}$",
+      "$\\unicode{x} \\color{red;background:url(http://example.invalid)} x$",
+      "```html\n<script>window.hacked=1</script><img src=x onerror=window.hacked=1>\n```",
+      "```\"><script>window.hacked=1</script>\nx\n```\n```python\nprint('</script><b>')\n```",
+      "line\xe2\x80\xa8separator\xe2\x80\xa9paragraph \xe2\x80\xaeright to left\xe2\x81\xa6 "
+      "isolate",
+      std::string("nul\0escape\x1b[31m bell\x07", 22),
+      "ill-formed \xff\xfe\xc0\xaf\xed\xa0\x80 utf-8",
+      "'; window.hacked=1; // \" onmouseover=\"window.hacked=1\" `${window.hacked=1}`",
+      "javascript:window.hacked=1",
+      "__proto__",
+      std::string(200000, 'W'),
+      std::string(3000, '{') + "\\boxed{" + std::string(3000, '{'),
+      "{{script}}{{chunks}}{{policy}} $& $1 $` $'",
+  };
 }
 
 class Page : public testing::Test {
@@ -88,6 +124,32 @@ class Page : public testing::Test {
   void ExpectNothingWentWrong() {
     EXPECT_THAT(browser_->complaints(), IsEmpty());
     EXPECT_THAT(browser_->requests(), IsEmpty());
+  }
+
+  // Opens each problem of the page that is open; what lies in its texts does nothing.
+  void ReadEveryHostileProblem() {
+    for (size_t at = 0; at < HostileTexts().size(); ++at) {
+      Ask(absl::StrFormat("(async () => go({problem: (await loadTask('sums')).problems[%d].id}))()",
+                          at));
+      ASSERT_OK(browser_->WaitFor(absl::StrFormat(
+          "document.querySelector('.detail-head h3') && document.querySelector('.detail-head "
+          "h3').textContent.startsWith('p%03d') && document.body.dataset.drawn === location.hash",
+          at)));
+      Ask("document.querySelectorAll('details').forEach(d => { d.open = true; })");
+      // What is drawn when it is seen has been seen.
+      Ask("new Promise(r => setTimeout(r, 60))");
+      EXPECT_EQ(Ask("window.hacked === undefined"), Json(true)) << at;
+      EXPECT_EQ(
+          Count("main script, main img, main iframe, main object, main embed, main link, main "
+                "base, main meta, main style, main [onerror], main [onload], main "
+                "[onmouseover], main a[href^='javascript'], main a[href^='http']"),
+          0)
+          << at;
+      EXPECT_EQ(Ask("document.querySelectorAll('#main').length").AsInteger(), 1) << at;
+      EXPECT_LT(Ask("document.documentElement.scrollWidth - innerWidth").AsInteger(), 2)
+          << at << ": wider than the window";
+      EXPECT_THAT(browser_->complaints(), IsEmpty()) << at;
+    }
   }
 
   testing_support::TemporaryDirectory directory_;
@@ -240,40 +302,10 @@ TEST_F(Page, OneRunAndManyRuns) {
 
 // ---- hostile texts ----
 
-// Each would set `window.hacked`, load something, or break the page, if it were not a text.
-std::vector<std::string> HostileTexts() {
-  return {
-      "<script>window.hacked=1</script><img src=x onerror=\"window.hacked=1\">",
-      "</script><script>window.hacked=1</script>",
-      "<!--<script>window.hacked=1//-->",
-      "<svg onload=window.hacked=1><style>*{display:none}</style>",
-      "<style>body{background:url(http://example.invalid/a.png)}</style><link rel=stylesheet "
-      "href=http://example.invalid/a.css>",
-      "<iframe src=javascript:window.hacked=1></iframe><base href=http://example.invalid/>",
-      "<meta http-equiv=refresh content='0;url=http://example.invalid/'>",
-      "\\(\\href{javascript:window.hacked=1}{x}\\) $\\url{http://example.invalid}$ "
-      "$\\includegraphics{http://example.invalid/a.png}$",
-      "$\\htmlStyle{position:fixed;inset:0;background:url(http://example.invalid)}{x}$ "
-      "\\(\\htmlId{main}{x}\\) \\[\\htmlData{a=b}{x}\\]",
-      "$\\def\\a{\\a\\a}\\a$ $\\rule{99999em}{99999em}$ \\[\\kern{99999em}x\\] $\\text{</span>"
-      "<script>window.hacked=1</script>}$",
-      "$\\unicode{x} \\color{red;background:url(http://example.invalid)} x$",
-      "```html\n<script>window.hacked=1</script><img src=x onerror=window.hacked=1>\n```",
-      "```\"><script>window.hacked=1</script>\nx\n```\n```python\nprint('</script><b>')\n```",
-      "line\xe2\x80\xa8separator\xe2\x80\xa9paragraph \xe2\x80\xaeright to left\xe2\x81\xa6 "
-      "isolate",
-      std::string("nul\0escape\x1b[31m bell\x07", 22),
-      "ill-formed \xff\xfe\xc0\xaf\xed\xa0\x80 utf-8",
-      "'; window.hacked=1; // \" onmouseover=\"window.hacked=1\" `${window.hacked=1}`",
-      "javascript:window.hacked=1",
-      "__proto__",
-      std::string(200000, 'W'),
-      std::string(3000, '{') + "\\boxed{" + std::string(3000, '{'),
-      "{{script}}{{chunks}}{{policy}} $& $1 $` $'",
-  };
-}
+constexpr char kHostileName[] = "<img src=x onerror=window.hacked=1>";
+constexpr char kOtherHostileName[] = "</title><script>window.hacked=1</script>";
 
-TEST_F(Page, HostileTextsAreTexts) {
+void WriteHostileRuns(const std::string& database) {
   const std::vector<std::string> texts = HostileTexts();
   ReportRunSpec spec;
   spec.outcomes = std::vector<std::string>(texts.size(), "CI");
@@ -304,16 +336,16 @@ TEST_F(Page, HostileTextsAreTexts) {
     sample.verdict.detail = Json::MakeObject(
         {{"tier", Shorten(ToValidUtf8(text), 60)}, {"answer", text}, {"__proto__", text}});
   };
-  for (const char* name : {"<img src=x onerror=window.hacked=1>",
-                           "</title><script>window.hacked=1"
-                           "</script>"}) {
+  for (const char* name : {kHostileName, kOtherHostileName}) {
     spec.name = name;
     spec.model = "\"><script>window.hacked=1</script>";
-    WriteReportRun(database_, spec);
+    WriteReportRun(database, spec);
   }
-  const std::string page =
-      Write({"<img src=x onerror=window.hacked=1>", "</title><script>window.hacked=1</script>",
-             "--transcripts", "all"});
+}
+
+TEST_F(Page, HostileTextsAreTexts) {
+  WriteHostileRuns(database_);
+  const std::string page = Write({kHostileName, kOtherHostileName, "--transcripts", "all"});
   // In the file itself nothing of theirs stands as markup.
   const std::string file = ReadWholeFile(page);
   EXPECT_FALSE(Contains(file, "<script>window.hacked")) << "texts lie in the page compressed";
@@ -324,28 +356,208 @@ TEST_F(Page, HostileTextsAreTexts) {
     ExpectNothingWentWrong();
   }
   ASSERT_OK(browser_->Open(page, "#tab=problems&all=1"));
-  for (size_t at = 0; at < texts.size(); ++at) {
-    Ask(absl::StrFormat("(async () => go({problem: (await loadTask('sums')).problems[%d].id}))()",
-                        at));
-    ASSERT_OK(browser_->WaitFor(absl::StrFormat(
-        "document.querySelector('.detail-head h3') && document.querySelector('.detail-head "
-        "h3').textContent.startsWith('p%03d') && document.body.dataset.drawn === location.hash",
-        at)));
-    Ask("document.querySelectorAll('details').forEach(d => { d.open = true; })");
-    // What is drawn when it is seen has been seen.
-    Ask("new Promise(r => setTimeout(r, 60))");
-    EXPECT_EQ(Ask("window.hacked === undefined"), Json(true)) << at;
-    EXPECT_EQ(Count("main script, main img, main iframe, main object, main embed, main link, main "
-                    "base, main meta, main style, main [onerror], main [onload], main "
-                    "[onmouseover], main a[href^='javascript'], main a[href^='http']"),
-              0)
-        << at;
-    EXPECT_EQ(Ask("document.querySelectorAll('#main').length").AsInteger(), 1) << at;
-    EXPECT_LT(Ask("document.documentElement.scrollWidth - innerWidth").AsInteger(), 2)
-        << at << ": wider than the window";
-    EXPECT_THAT(browser_->complaints(), IsEmpty()) << at;
-    EXPECT_THAT(browser_->requests(), IsEmpty()) << at;
+  ReadEveryHostileProblem();
+  EXPECT_THAT(browser_->requests(), IsEmpty());
+}
+
+// ---- the page that `assay view` serves ----
+
+class ServedPages : public Page {
+ protected:
+  void Serve() {
+    view_ = std::make_unique<View>(std::vector<std::string>{database_});
+    absl::StatusOr<std::unique_ptr<http::LocalServer>> started =
+        http::LocalServer::Start(0, {}, [this](const http::ServedRequest& asked) {
+          ViewAnswer answer = view_->Answer(asked.path, asked.query);
+          return http::ServedReply{answer.status, answer.content_type, answer.body, answer.policy,
+                                   answer.location};
+        });
+    ASSERT_OK(started.status());
+    server_ = *std::move(started);
   }
+  std::string Address(std::string_view target) { return server_->address() + std::string(target); }
+  // All that was asked for was asked of the server itself.
+  void ExpectOnlyItsOwnServerWasAsked() {
+    EXPECT_THAT(browser_->complaints(), IsEmpty());
+    for (const std::string& request : browser_->requests()) {
+      EXPECT_TRUE(request.starts_with(server_->address() + "/")) << request;
+    }
+  }
+
+  std::unique_ptr<View> view_;
+  std::unique_ptr<http::LocalServer> server_;
+};
+
+TEST_F(ServedPages, EveryTranscriptIsAClickAway) {
+  // Of the same runs, a file without transcripts has none to show.
+  const std::string file = WritePair({"--transcripts", "none"});
+  ASSERT_OK(browser_->Open(file, "#tab=problems&problem=p5"));
+  EXPECT_EQ(Count(".answer-text"), 0);
+  Serve();
+  ASSERT_OK(browser_->Open(Address("/report?run=early&run=late"), "#tab=problems"));
+  ASSERT_OK(browser_->WaitFor("document.querySelectorAll('.answer-text').length === 2"));
+  ASSERT_OK(browser_->Click(".problems li:nth-child(6) a"));
+  ASSERT_OK(
+      browser_->WaitFor("document.querySelector('.detail-head h3').textContent === 'p5' && "
+                        "document.querySelectorAll('.answer-text').length === 2"));
+  EXPECT_THAT(Text(".asked"), HasSubstr("What is the sum of problem number 5?"));
+  EXPECT_THAT(Text(".side:nth-child(1) .sample-verdict"), HasSubstr("incorrect"));
+  EXPECT_THAT(Text(".side:nth-child(1) .why"), HasSubstr("7 is not 8"));
+  EXPECT_THAT(Text(".side:nth-child(1) mark"), HasSubstr("7"));
+  EXPECT_THAT(Text(".check .command code"), HasSubstr("assay verify --grader exact"));
+  ASSERT_OK(browser_->Click(".side .thinking summary"));
+  ASSERT_OK(browser_->WaitFor("document.querySelectorAll('.thinking .reading').length === 1"));
+  EXPECT_THAT(Text(".thinking .reading"), HasSubstr("I think about problem 5."));
+  // The second sample of one run; then all of both.
+  ASSERT_OK(browser_->Click(".side:nth-child(2) .chip:nth-child(2)"));
+  ASSERT_OK(
+      browser_->WaitFor("document.querySelector('.side:nth-child(2) .sample-number') && "
+                        "document.querySelector('.side:nth-child(2) .sample-number')"
+                        ".textContent === 'sample 2'"));
+  EXPECT_EQ(Count(".answer-text"), 2);
+  ASSERT_OK(browser_->Click("input[name=all]"));
+  ASSERT_OK(browser_->WaitFor("document.querySelectorAll('.answer-text').length === 4"));
+  EXPECT_FALSE(browser_->requests().empty());
+  ExpectOnlyItsOwnServerWasAsked();
+}
+
+TEST_F(ServedPages, DeepLinksSearchAndTheListWork) {
+  WritePair({"--transcripts", "none"});
+  Serve();
+  ASSERT_OK(browser_->Open(Address("/report?run=early&run=late"),
+                           "#tab=problems&flip=gain&problem=p3&pick=A%3A1"));
+  ASSERT_OK(browser_->WaitFor("document.querySelectorAll('.answer-text').length === 2"));
+  EXPECT_EQ(Text(".detail-head h3"), "p3");
+  EXPECT_EQ(Listed(), "p2 p3");
+  EXPECT_THAT(Text(".side:nth-child(1) .sample-number"), HasSubstr("sample 2"));
+  ExpectOnlyItsOwnServerWasAsked();
+  // In the thinking of one problem only, which the server reads.
+  ASSERT_OK(browser_->Open(Address("/report?run=early&run=late"), "#tab=problems"));
+  ASSERT_OK(browser_->Click("input[name=q]"));
+  ASSERT_OK(browser_->Type("Think About problem 11"));
+  ASSERT_OK(browser_->WaitFor("document.querySelectorAll('.problem').length === 1"));
+  EXPECT_EQ(Listed(), "p11");
+  ExpectOnlyItsOwnServerWasAsked();
+  // The list of runs: mark both, compare.
+  ASSERT_OK(browser_->Open(Address("/")));
+  EXPECT_THAT(browser_->complaints(), IsEmpty());
+  EXPECT_EQ(Count("tbody tr"), 2);
+  ASSERT_OK(browser_->Click("tbody tr:nth-child(1) input"));
+  ASSERT_OK(browser_->Click("tbody tr:nth-child(2) input"));
+  ASSERT_OK(browser_->Click("button[type=submit]"));
+  ASSERT_OK(browser_->WaitFor("location.pathname === '/report' && document.body.dataset.ready"));
+  EXPECT_EQ(Ask("report.runs.map(run => run.name).join()").AsString(), "early,late");
+  ASSERT_OK(browser_->Click(".all-runs"));
+  ASSERT_OK(browser_->WaitFor("location.pathname === '/' && document.readyState === 'complete'"));
+  EXPECT_THAT(browser_->complaints(), IsEmpty());
+}
+
+TEST_F(ServedPages, AnotherBaselineIsAChoiceAway) {
+  WritePair({"--transcripts", "none"});
+  Serve();
+  ASSERT_OK(browser_->Open(Address("/report?run=early&run=late")));
+  EXPECT_NEAR(Ask("report.comparisons[0].tasks[0].difference.value").AsNumber(), 1.0 / 12, 1e-12);
+  Ask("(() => { const s = document.querySelector('select[name=baseline]'); s.value = "
+      "report.served.B; s.dispatchEvent(new Event('change')); })()");
+  ASSERT_OK(
+      browser_->WaitFor("location.search.includes('baseline=') && "
+                        "document.body.dataset.ready && report.runs[0].name === 'late'"));
+  EXPECT_NEAR(Ask("report.comparisons[0].tasks[0].difference.value").AsNumber(), -1.0 / 12, 1e-12);
+  EXPECT_THAT(browser_->complaints(), IsEmpty());
+  // The transcripts follow: A is the later run now.
+  Ask("go({tab: 'problems', problem: 'p1'})");
+  ASSERT_OK(browser_->WaitFor("document.querySelectorAll('.answer-text').length === 2"));
+  EXPECT_THAT(Text(".side:nth-child(1) .sample-verdict"), HasSubstr("incorrect"));
+  EXPECT_THAT(Text(".side:nth-child(2) .sample-verdict"), HasSubstr("✓ correct"));
+}
+
+TEST_F(ServedPages, WhatCannotBeHadIsSaidInThePage) {
+  WritePair({"--transcripts", "none"});
+  Serve();
+  ASSERT_OK(browser_->Open(Address("/report?run=early&run=late"), "#tab=problems"));
+  ASSERT_OK(browser_->WaitFor("document.querySelectorAll('.answer-text').length === 2"));
+  std::filesystem::rename(database_, database_ + ".away");
+  Ask("go({problem: 'p4'})");
+  ASSERT_OK(browser_->WaitFor("document.querySelector('.detail .warning')"));
+  EXPECT_THAT(Text(".detail .warning"), HasSubstr("runs.db"));
+  EXPECT_EQ(Count(".answer-text"), 0);
+  EXPECT_THAT(Text(".detail-head h3"), HasSubstr("p4"));
+  // It is back: the next problem is read again, and so is this one.
+  std::filesystem::rename(database_ + ".away", database_);
+  Ask("go({problem: 'p5'})");
+  ASSERT_OK(browser_->WaitFor("document.querySelectorAll('.answer-text').length === 2"));
+  Ask("go({problem: 'p4'})");
+  ASSERT_OK(
+      browser_->WaitFor("document.querySelector('.detail-head h3').textContent === 'p4' && "
+                        "document.querySelectorAll('.answer-text').length === 2"));
+  server_.reset();
+  Ask("go({problem: 'p6'})");
+  ASSERT_OK(browser_->WaitFor("document.querySelector('.detail .warning')"));
+  EXPECT_THAT(Text(".detail .warning"), HasSubstr("does not answer"));
+  Ask("go({q: 'anything'})");
+  ASSERT_OK(browser_->WaitFor("document.querySelector('.list .warning')"));
+  EXPECT_THAT(Text(".list .warning"), HasSubstr("Not searched"));
+}
+
+TEST_F(ServedPages, AVerdictGivenSinceIsToldWithItsHistory) {
+  WritePair({"--transcripts", "none"});
+  Serve();
+  ASSERT_OK(browser_->Open(Address("/report?run=late"), "#tab=problems"));
+  ASSERT_OK(browser_->WaitFor("document.querySelectorAll('.answer-text').length === 1"));
+  {
+    ASSERT_OK_AND_ASSIGN(const auto store, Store::Open(database_, StoreMode::kReadWrite));
+    ASSERT_OK_AND_ASSIGN(const RunSummary run, store->FindRun("late"));
+    Store::NewVerdict verdict{"sums", "p1", 0, {}, {}};
+    verdict.verdict.outcome = Outcome::kUndecided;
+    verdict.verdict.grader = "exact";
+    verdict.verdict.grader_version = 2;
+    ASSERT_OK(store->PutVerdicts(run.manifest.id, {verdict}));
+  }
+  Ask("go({problem: 'p1'})");
+  ASSERT_OK(browser_->WaitFor("document.querySelector('.sample .warning')"));
+  EXPECT_THAT(Text(".sample .warning"), HasSubstr("graded otherwise since"));
+  EXPECT_THAT(Text(".earlier summary"), HasSubstr("Its earlier verdict"));
+  EXPECT_THAT(Text(".earlier"), HasSubstr("exact, version 1"));
+  EXPECT_THAT(Text(".earlier"), HasSubstr("incorrect: 7 is not 8"));
+  ExpectOnlyItsOwnServerWasAsked();
+}
+
+TEST_F(ServedPages, HostileTextsAreTextsHereToo) {
+  WriteHostileRuns(database_);
+  Serve();
+  // The list of runs, first.
+  ASSERT_OK(browser_->Open(Address("/")));
+  EXPECT_EQ(Ask("window.hacked === undefined"), Json(true));
+  EXPECT_EQ(Count("script, img, [onerror]"), 0);
+  EXPECT_EQ(Count("tbody tr"), 2);
+  ExpectOnlyItsOwnServerWasAsked();
+  ASSERT_OK(browser_->Click("tbody tr:nth-child(1) input"));
+  ASSERT_OK(browser_->Click("tbody tr:nth-child(2) input"));
+  ASSERT_OK(browser_->Click("button[type=submit]"));
+  ASSERT_OK(browser_->WaitFor("location.pathname === '/report' && document.body.dataset.ready"));
+  const std::string page = Ask("location.href").AsString();
+  for (const char* part : {"", "#tab=curves", "#tab=runs", "#tab=problems&flip=any"}) {
+    ASSERT_OK(browser_->Open(page, part)) << part;
+    ExpectOnlyItsOwnServerWasAsked();
+  }
+  ASSERT_OK(browser_->Open(page, "#tab=problems&all=1"));
+  ReadEveryHostileProblem();
+  EXPECT_FALSE(browser_->requests().empty());
+  ExpectOnlyItsOwnServerWasAsked();
+  // Errors quote what was asked for, as text.
+  ASSERT_OK(browser_->Open(Address("/report?run=%3Cscript%3Ewindow.hacked%3D1%3C%2Fscript%3E")));
+  EXPECT_THAT(Text("main"), HasSubstr("there is no run '<script>window.hacked=1</script>'"));
+  EXPECT_EQ(Count("script"), 0);
+}
+
+TEST_F(ServedPages, ThePageMayAskNobodyElse) {
+  WritePair({"--transcripts", "none"});
+  Serve();
+  ASSERT_OK(browser_->Open(Address("/report?run=early&run=late")));
+  EXPECT_EQ(Ask("fetch('http://127.0.0.1:9/').then(() => 'asked', () => 'refused')"),
+            Json("refused"));
+  EXPECT_THAT(browser_->complaints(), Not(IsEmpty()));
+  EXPECT_THAT(browser_->complaints()[0], HasSubstr("connect-src"));
 }
 
 TEST_F(Page, TheFileAllowsItsOwnScriptOnly) {

@@ -66,6 +66,28 @@ async function unpack(name) {
 
 let report = null;  // chunk "data"
 
+// Of a page of `assay view`: asks the server that it came from. What goes wrong is an error with
+// words for the reader.
+async function ask(path, words) {
+  const query = new URLSearchParams(words);
+  let reply = null;
+  let text = '';
+  try {
+    reply = await fetch(`${path}?${query}`, {cache: 'no-store', redirect: 'error'});
+    text = await reply.text();
+  } catch (error) {
+    throw new Error('The server of this page does not answer: is `assay view` still running?');
+  }
+  if (reply.ok) return JSON.parse(text);
+  let why = text.trim();
+  try {
+    why = JSON.parse(text).error;
+  } catch (error) {
+    // a refusal in plain words
+  }
+  throw new Error(why);
+}
+
 const runOf = (letter) => report.runs.find((run) => run.letter === letter);
 const taskOf = (run, name) => run.tasks.find((task) => task.task === name);
 const comparisonOf = (letter) => report.comparisons.find((c) => c.b.letter === letter);

@@ -14,7 +14,7 @@
 #include "harness/compress.h"
 #include "harness/status.h"
 #include "harness/text.h"
-#include "reports/show.h"
+#include "reports/page/transcripts.h"
 
 namespace assay {
 namespace {
@@ -247,68 +247,9 @@ std::vector<StoredSample> ChooseSamples(std::vector<StoredSample> samples,
   return samples;
 }
 
-// --- transcripts: as JSON ---
+// --- transcripts: reading ---
 
-Json AnswerToJson(const Completion& completion, const Extraction& extraction) {
-  const std::string& text = completion.answer;
-  Json json = Json::MakeArray();
-  const bool marked = extraction.answer.has_value() && extraction.begin < extraction.end &&
-                      extraction.end <= text.size();
-  if (!marked) {
-    json.Append(text);
-    return json;
-  }
-  json.Append(text.substr(0, extraction.begin));
-  json.Append(text.substr(extraction.begin, extraction.end - extraction.begin));
-  json.Append(text.substr(extraction.end));
-  return json;
-}
-
-Json SampleJson(const StoredSample& stored, const Problem& problem, const TaskManifest& task) {
-  const Sample& sample = stored.sample;
-  const Completion& completion = sample.completion;
-  const TokenCounts& tokens = completion.tokens;
-  Json json = Json::MakeObject(
-      {{"index", sample.index},
-       {"reasoning", completion.reasoning},
-       {"answer", AnswerToJson(completion, sample.extraction)},
-       {"finish", FinishReasonName(completion.finish)},
-       {"prompt_tokens", tokens.prompt},
-       {"reasoning_tokens", tokens.reasoning},
-       {"answer_tokens", tokens.answer},
-       {"measured", tokens.source == TokenSource::kMeasured},
-       {"seconds", completion.latency_seconds},
-       {"seed", std::to_string(completion.seed)}});  // JavaScript's numbers end at 2^53
-  if (completion.unclosed_reasoning) json.Set("unclosed", true);
-  if (completion.cost_usd) json.Set("cost_usd", *completion.cost_usd);
-  // A reply that could not be split into thinking and answer is shown as it came.
-  if (completion.reasoning.empty() && completion.answer.empty()) json.Set("raw", completion.raw);
-  if (!stored.graded) return json;
-  const Verdict& verdict = sample.verdict;
-  json.Set("outcome", OutcomeName(verdict.outcome));
-  json.Set("score", verdict.score);
-  json.Set("why", verdict.why);
-  json.Set("grader", absl::StrFormat("%s, version %d", verdict.grader, verdict.grader_version));
-  if (!verdict.detail.is_null()) json.Set("detail", verdict.detail);
-  const Extraction& extraction = sample.extraction;
-  json.Set("rule", extraction.rule);
-  if (!extraction.answer) return json;
-  json.Set("extracted", *extraction.answer);
-  if (extraction.strict != extraction.lenient) {
-    json.Set("strict", extraction.strict ? Json(*extraction.strict) : Json());
-  }
-  SampleView view;
-  view.stored = stored;
-  view.problem = problem;
-  json.Set("verify", VerifyCommand(view, task));
-  return json;
-}
-
-struct Asked {
-  Problem problem;
-  Prompt prompt;
-};
-using AskedById = std::map<std::string, Asked, std::less<>>;
+using AskedById = std::map<std::string, StoredProblem, std::less<>>;
 
 absl::StatusOr<AskedById> ReadAsked(const RunReport& run, const std::string& task,
                                     const std::set<std::string_view>& ids) {
@@ -319,16 +260,6 @@ absl::StatusOr<AskedById> ReadAsked(const RunReport& run, const std::string& tas
         return absl::OkStatus();
       }));
   return asked;
-}
-
-Json ProblemJson(const Asked& asked) {
-  Json json = PromptToJson(asked.prompt);
-  json.Set("id", asked.problem.id);
-  json.Set("reference", asked.problem.reference);
-  Json choices = Json::MakeArray();
-  for (const std::string& choice : asked.problem.choices) choices.Append(choice);
-  json.Set("choices", std::move(choices));
-  return json;
 }
 
 // Reads the problems of one task, each run's prompts once.
@@ -360,7 +291,7 @@ class TaskTranscripts {
       const RunReport& run = report_->runs[task_->sides[s].run];
       ASSIGN_OR_RETURN(Json list, ReadRun(run, task_->sides[s], asked->second, transcripts));
       *samples += static_cast<int64_t>(list.size());
-      Json own = ProblemJson(asked->second);
+      Json own = AskedJson(asked->second);
       if (json.is_null()) {
         json = own;
       } else if (own != json) {
@@ -379,8 +310,8 @@ class TaskTranscripts {
   }
 
  private:
-  absl::StatusOr<Json> ReadRun(const RunReport& run, const PageTask::Side& side, const Asked& asked,
-                               Transcripts transcripts) {
+  absl::StatusOr<Json> ReadRun(const RunReport& run, const PageTask::Side& side,
+                               const StoredProblem& asked, Transcripts transcripts) {
     SampleFilter filter;
     filter.task = task_->name;
     filter.problem_id = asked.problem.id;

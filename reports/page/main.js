@@ -14,8 +14,8 @@ function drawNav() {
     links.splice(3, 0, ['Flips', {...DEFAULTS, tab: 'problems', flip: 'any', task: view.task,
       pair: view.pair}, view.tab === 'problems' && view.flip !== '']);
   }
-  replace($('nav'), links.map(([text, to, here]) => linkTo(to, {'aria-current': here ? 'page' : null},
-      text)));
+  replace($('nav'), report.served ? h('a', {href: '/', class: 'all-runs'}, 'All runs') : null,
+      links.map(([text, to, here]) => linkTo(to, {'aria-current': here ? 'page' : null}, text)));
 }
 
 // --- the tab "Runs": what every number means and how to get it again ---
@@ -110,8 +110,9 @@ function licences() {
   return h('section', {class: 'licences'}, h('h2', {}, 'In this page'),
       h('p', {class: 'about'}, `Written by assay ${report.assay}. It holds KaTeX (MIT, Khan ` +
           'Academy and contributors; fonts SIL OFL 1.1), D3 (BSD-3-Clause, Mike Bostock) and ' +
-          'highlight.js (BSD-3-Clause, Ivan Sagalaev and contributors). It asks the network for ' +
-          'nothing.'));
+          'highlight.js (BSD-3-Clause, Ivan Sagalaev and contributors). ' + (report.served
+            ? 'It asks the `assay view` that served it for transcripts, and nobody else for anything.'
+            : 'It asks the network for nothing.')));
 }
 
 // --- drawing ---

@@ -5,7 +5,7 @@ function drawOverview(main) {
   put(main, [
     h('section', {class: 'answer', 'aria-label': 'The answer'},
         report.verdicts.map((text) => h('p', {class: 'verdict'}, marked(text))),
-        notesBox(), runCards()),
+        notesBox(), runCards(), baselineChooser()),
     several ? differences() : null,
     report.x && several ? trend() : null,
     headline(),
@@ -37,6 +37,18 @@ function runCards() {
       runMark(run.letter), h('span', {class: 'run-title'}, run.name),
       h('span', {class: 'about'}, [run.model !== run.name ? lastParts(run.model) + ' · ' : '',
         `${number(run.samples_stored)} samples · ${run.state}`]))));
+}
+
+// Another baseline is another report: `assay view` makes it.
+function baselineChooser() {
+  if (!report.served || report.runs.length < 2) return null;
+  const select = h('select', {name: 'baseline', onchange: () => {
+    const words = new URLSearchParams(location.search);
+    words.set('baseline', select.value);
+    location.assign(`/report?${words}`);
+  }}, report.runs.map((run, i) => h('option', {value: report.served[run.letter], selected: i === 0},
+      run.name)));
+  return h('p', {class: 'bar'}, h('label', {class: 'choice'}, h('span', {}, 'Baseline'), select));
 }
 
 // "checkpoints/step-500" of a long path; the whole one stands under "Runs".

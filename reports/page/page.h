@@ -33,4 +33,20 @@ struct PageOptions {
 // `report` was loaded with its samples; its stores are read for transcripts.
 absl::StatusOr<std::string> MakePage(const Report& report, const PageOptions& options);
 
+// The same page for `assay view`: it holds no transcripts and asks the server that it came from for
+// them. `keys`: how each run is named there, in the report's order.
+struct ServedPage {
+  std::string html;
+  std::string policy;  // its Content-Security-Policy
+};
+absl::StatusOr<ServedPage> MakeServedPage(const Report& report,
+                                          const std::vector<std::string>& keys);
+
+// A page in the same dress that runs no script. `body` is markup.
+using PlainPage = ServedPage;
+PlainPage MakePlainPage(const std::string& title, const std::string& body);
+
+// Text as markup that shows it; ill-formed UTF-8 as U+FFFD.
+std::string EscapeHtml(std::string_view text);
+
 }  // namespace assay

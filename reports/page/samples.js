@@ -48,10 +48,60 @@ function flipsOf(name) {
 }
 
 async function transcriptOf(task, problem) {
+  if (report.served) return servedTranscript(task, problem);
   const at = task.where[problem.place];
   if (at === undefined) return null;
   const texts = await chunk('t' + at);
   return texts.find((t) => t.problem === problem.place && (t.asked.id === problem.id)) || null;
+}
+
+// --- transcripts that `assay view` serves: asked for when they are shown ---
+
+let served = {key: '', transcript: null};  // the problem that is being read
+
+async function servedTranscript(task, problem) {
+  const key = task.name + '\n' + problem.place;
+  if (served.key === key) return served.transcript;
+  const letters = report.runs.map((run) => run.letter);
+  const reply = await ask('/problem', [...letters.map((l) => ['run', report.served[l]]),
+    ['task', task.name], ['problem', problem.id]]);
+  const runs = {};
+  letters.forEach((letter, i) => { runs[letter] = {...reply.runs[i], samples: []}; });
+  served = {key, transcript: {asked: reply.asked, runs}};
+  return served.transcript;
+}
+
+// The texts of these samples of a run; one answer holds as many as fit into it. What cannot be had
+// stands as an error where the sample would stand.
+async function fetchSamples(task, problem, letter, transcript, indices) {
+  const run = transcript.runs[letter];
+  run.errors = [];
+  let wanted = indices.filter((index) => !run.samples.some((s) => s.index === index));
+  while (wanted.length > 0) {
+    try {
+      const {samples} = await ask('/samples', [['run', report.served[letter]], ['task', task.name],
+        ['problem', problem.id], ...wanted.slice(0, 500).map((index) => ['index', index])]);
+      for (const sample of samples) {
+        (sample.error === undefined ? run.samples : run.errors).push(sample);
+      }
+      wanted = wanted.slice(samples.length);
+    } catch (error) {
+      run.errors.push(...wanted.map((index) => ({index, error: error.message})));
+      return;
+    }
+  }
+}
+
+// Problems whose prompts or samples hold the text; the last search's answer is kept.
+let searched = {key: '', ids: new Set()};
+
+async function searchServed(task, query) {
+  const key = task.name + '\n' + query;
+  if (searched.key === key) return searched.ids;
+  const reply = await ask('/search', [...task.letters.map((l) => ['run', report.served[l]]),
+    ['task', task.name], ['q', query]]);
+  searched = {key, ids: new Set(reply.problems)};
+  return searched.ids;
 }
 
 // --- filters ---
@@ -93,14 +143,26 @@ async function searchedText(task, problem) {
   return searchable.get(key);
 }
 
-async function textFits(task, problem, query) {
+function listFits(task, problem, query) {
   if (problem.id.toLowerCase().includes(query)) return true;
   if (problem.question.toLowerCase().includes(query)) return true;
   if (problem.reference.toLowerCase().includes(query)) return true;
   for (const letter of task.letters) {
     if (problem.samples[letter].some((s) => s.answer.toLowerCase().includes(query))) return true;
   }
-  return (await searchedText(task, problem)).includes(query);
+  return false;
+}
+
+// Those of `problems` that hold the text, in what the list knows or in their transcripts.
+async function search(task, problems, words) {
+  const query = words.toLowerCase();
+  if (report.served) {
+    const ids = await searchServed(task, words);
+    return problems.filter((problem) => ids.has(problem.id) || listFits(task, problem, query));
+  }
+  const fits = await Promise.all(problems.map(async (problem) => listFits(task, problem, query) ||
+      (await searchedText(task, problem)).includes(query)));
+  return problems.filter((_, i) => fits[i]);
 }
 
 function gapOf(problem, letters) {
@@ -136,11 +198,17 @@ async function drawProblems(main) {
   put(main, [filterBar(task, names), put(shell, [list, detail])]);
   const flips = flipsOf(name);
   let found = task.problems.filter((problem) => problemFits(problem, task, flips));
-  const query = view.q.trim().toLowerCase();
-  if (query) {
-    const fits = await Promise.all(found.map((problem) => textFits(task, problem, query)));
+  const words = view.q.trim();
+  if (words) {
+    try {
+      if (report.served) replace(list, h('p', {class: 'about', role: 'status'}, 'Searching…'));
+      found = await search(task, found, words);
+    } catch (error) {
+      if (mine !== drawing) return;
+      replace(list, h('p', {class: 'warning', role: 'alert'}, `Not searched: ${error.message}`));
+      return;
+    }
     if (mine !== drawing) return;
-    found = found.filter((_, i) => fits[i]);
   }
   found = sorted(found, task);
   // One that the filters leave out makes way for one that they leave.
@@ -162,7 +230,7 @@ function filterBar(task, names) {
       search.timer = setTimeout(() => {
         searchFocus = search.selectionStart;
         go({q: search.value}, {step: false});
-      }, 200);
+      }, report.served ? 700 : 200);  // a server reads every transcript for it
     }});
   const amount = (name, label) => h('label', {class: 'choice'}, h('span', {}, label),
       h('input', {type: 'number', min: '0', name, value: view[name], onchange: (event) =>
@@ -261,7 +329,7 @@ function firstSample(problem, letter, transcript) {
   if (chosen !== null && samples.some((s) => s.index === chosen)) return chosen;
   const kept = new Set(transcript && transcript.runs[letter]
       ? transcript.runs[letter].samples.map((s) => s.index) : []);
-  const readable = samples.filter((s) => kept.size === 0 || kept.has(s.index));
+  const readable = samples.filter((s) => report.served || kept.size === 0 || kept.has(s.index));
   const fitting = filtersSamples() && (!view.run || view.run === letter)
       ? readable.find(sampleFits) : null;
   if (fitting) return fitting.index;
@@ -270,11 +338,29 @@ function firstSample(problem, letter, transcript) {
   return usual ? usual.index : null;
 }
 
+// The samples of a run that are read now.
+function shownIndices(problem, letter, transcript) {
+  if (view.all) return problem.samples[letter].map((s) => s.index);
+  const chosen = firstSample(problem, letter, transcript);
+  return chosen === null ? [] : [chosen];
+}
+
 async function drawDetail(detail, task, problem, found) {
   const mine = drawing;
-  const transcript = await transcriptOf(task, problem);
-  if (mine !== drawing) return;
   const letters = shownLetters(task);
+  let transcript = null;
+  let trouble = null;
+  try {
+    transcript = await transcriptOf(task, problem);
+    if (report.served) {
+      await Promise.all(letters.map((letter) => fetchSamples(task, problem, letter, transcript,
+          shownIndices(problem, letter, transcript))));
+    }
+  } catch (error) {
+    if (!report.served) throw error;
+    trouble = h('p', {class: 'warning', role: 'alert'}, `Its texts cannot be shown: ${error.message}`);
+  }
+  if (mine !== drawing) return;
   const at = found.indexOf(problem);
   const step = (by, text, label) => found[at + by]
       ? linkTo({problem: found[at + by].id, pick: ''}, {class: 'step', 'aria-label': label}, text)
@@ -284,6 +370,7 @@ async function drawDetail(detail, task, problem, found) {
           h('span', {class: 'tags'}, problem.tags.map((tag) => h('span', {class: 'tag'}, tag))),
           h('nav', {class: 'steps', 'aria-label': 'Problems'}, step(-1, '←', 'Previous problem'),
               step(1, '→', 'Next problem'))),
+      trouble,
       askedNode(transcript ? transcript.asked : {messages: [{role: 'user',
         content: problem.question}], reference: problem.reference}, problem),
       h('div', {class: 'switches'},
@@ -341,7 +428,7 @@ function sideNode(task, problem, letter, transcript) {
             (sample.answer ? `, ${visible(sample.answer)}` : '') + `, ${number(sample.length)} tokens`,
         onclick: () => go({...pick(letter, sample.index), all: ''}, {step: false}),
       }, OUTCOME_MARKS[sample.outcome])));
-  const shown = view.all ? samples.map((s) => s.index) : chosen === null ? [] : [chosen];
+  const shown = shownIndices(problem, letter, transcript);
   return h('section', {class: 'side', 'aria-label': `Run ${letter}`, style: {'--run': colorOf(letter)}},
       h('div', {class: 'side-head'}, report.runs.length > 1 ? runMark(letter, true) : null,
           h('span', {class: 'about'}, `${samples.filter((s) => s.outcome === 0).length} of ` +
@@ -351,7 +438,8 @@ function sideNode(task, problem, letter, transcript) {
           askedNode(texts.asked, problem)) : null,
       h('div', {class: 'samples'}, shown.map((index) => sampleNode(run, task, problem,
           samples.find((s) => s.index === index),
-          texts ? texts.samples.find((s) => s.index === index) : null))));
+          texts ? [...texts.samples, ...(texts.errors || [])].find((s) => s.index === index)
+              : null))));
 }
 
 // What was answered how often: "12 ×5, 14 ×3".
@@ -372,6 +460,11 @@ function sampleNode(run, task, problem, sample, text) {
       h('strong', {}, `${OUTCOME_MARKS[sample.outcome]} ${OUTCOMES[sample.outcome]}`),
       text && text.score > 0 && text.score < 1 ? ` (score ${text.score})` : null,
       h('span', {class: 'sample-number'}, `sample ${sample.index + 1}`));
+  if (text && text.error !== undefined) {
+    return h('article', {class: 'sample'}, head,
+        h('p', {class: 'warning', role: 'alert'}, `Its text cannot be shown: ${text.error}`));
+  }
+  if (!text && report.served) return h('article', {class: 'sample'}, head);  // said above
   if (!text) {
     return h('article', {class: 'sample'}, head,
         sample.answer ? fact('Extracted', sample.answer) : null,
@@ -382,10 +475,25 @@ function sampleNode(run, task, problem, sample, text) {
   }
   const raw = view.raw === '1';
   return h('article', {class: 'sample'}, head,
+      text.outcome !== undefined && text.outcome !== outcome ? h('p', {class: 'warning'},
+          `It is graded otherwise since this page was loaded: ${text.outcome.replace('_', ' ')}. ` +
+          'Reload the page for numbers that go with it.') : null,
       text.why ? h('p', {class: 'why'}, text.why) : null,
       thinkingNode(text, raw), answerNode(text, raw), facts(text, sample),
+      earlierVerdicts(text),
       text.verify ? h('details', {class: 'check'}, h('summary', {}, 'Check this verdict'),
           commandLine(text.verify)) : null);
+}
+
+function earlierVerdicts(text) {
+  const earlier = (text.history || []).slice(0, -1).reverse();
+  if (earlier.length === 0) return null;
+  const name = (key) => OUTCOMES[OUTCOME_KEYS.indexOf(key)];
+  return h('details', {class: 'check earlier'},
+      h('summary', {}, earlier.length === 1 ? 'Its earlier verdict'
+          : `Its ${earlier.length} earlier verdicts`),
+      h('dl', {}, earlier.map((one) => fact(one.grader,
+          [h('span', {class: one.outcome}, name(one.outcome)), one.why ? `: ${one.why}` : null]))));
 }
 
 const shellWord = (text) => /^[\w./:=+,@%-]+$/.test(text) ? text

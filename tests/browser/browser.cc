@@ -206,12 +206,14 @@ absl::Status Browser::Open(const std::string& path, std::string_view fragment) {
   RETURN_IF_ERROR(WaitFor("location.href === 'about:blank'"));
   complaints_.clear();
   requests_.clear();
-  opened_ = "file://" + std::filesystem::absolute(path).string();
+  const bool served = path.starts_with("http://");
+  opened_ = served ? path : "file://" + std::filesystem::absolute(path).string();
   RETURN_IF_ERROR(
       Call("Page.navigate", Json::MakeObject({{"url", opened_ + std::string(fragment)}})).status());
   return WaitFor(
-      "location.protocol === 'file:' && document.body && document.body.dataset.ready !== undefined "
-      "&& document.body.dataset.drawn !== undefined");
+      "location.protocol !== 'about:' && document.readyState === 'complete' && "
+      "(document.scripts.length === 0 || (document.body.dataset.ready !== undefined && "
+      "document.body.dataset.drawn !== undefined))");
 }
 
 absl::StatusOr<Json> Browser::Evaluate(std::string_view expression) {
@@ -229,7 +231,10 @@ absl::StatusOr<Json> Browser::Evaluate(std::string_view expression) {
 absl::Status Browser::WaitFor(std::string_view expression) {
   const auto until = steady_clock::now() + kLimit;
   while (steady_clock::now() < until) {
-    ASSIGN_OR_RETURN(const Json value, Evaluate("Boolean(" + std::string(expression) + ")"));
+    // What is looked for is not there yet: a reason to wait, too.
+    ASSIGN_OR_RETURN(const Json value,
+                     Evaluate("(() => { try { return Boolean(" + std::string(expression) +
+                              "); } catch (e) { return false; } })()"));
     if (value == Json(true)) return absl::OkStatus();
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }

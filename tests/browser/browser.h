@@ -24,12 +24,13 @@ class Browser {
   Browser(const Browser&) = delete;
   Browser& operator=(const Browser&) = delete;
 
-  // Opens a file, with "#..." after its path, in a fresh document and waits until it says that it
-  // is drawn. What was complained about and requested before is forgotten.
+  // Opens a file or an address ("http://..."), with "#..." after it, in a fresh document and waits
+  // until it says that it is drawn; one without a script, until it is loaded. What was complained
+  // about and requested before is forgotten.
   absl::Status Open(const std::string& path, std::string_view fragment = "");
   // The value of an expression, a promise's when it is kept; an exception is an error.
   absl::StatusOr<Json> Evaluate(std::string_view expression);
-  // Until the expression is true.
+  // Until the expression is true; while it throws it is not.
   absl::Status WaitFor(std::string_view expression);
   // With the mouse, in the middle of the first element that fits, scrolled to where it is seen.
   absl::Status Click(std::string_view selector);
@@ -42,7 +43,7 @@ class Browser {
 
   // Console errors and warnings, exceptions, and the browser's own log since Open.
   const std::vector<std::string>& complaints() const { return complaints_; }
-  // What was asked of the network or the disk since Open, other than the file itself and data:.
+  // What was asked of the network or the disk since Open, other than the page itself and data:.
   const std::vector<std::string>& requests() const { return requests_; }
 
  private:
