@@ -168,6 +168,12 @@ void CheckLanguages(Runner& runner, std::vector<Finding>* findings) {
                        missing.empty() ? "" : "; not installed: ", Join(missing, ", "))});
 }
 
+std::string MemoryMeans(const Sandbox& sandbox) {
+  if (sandbox.memory_means() == "cgroup") return "memory held by cgroups";
+  return absl::StrFormat("memory polled every 10 ms (no cgroup: %s)",
+                         Printable(Shorten(sandbox.why_poll(), 200)));
+}
+
 // A caution where it is not possible: only code tasks need it, and they refuse by themselves.
 void CheckSandbox(std::vector<Finding>* findings) {
   const absl::StatusOr<std::unique_ptr<Runner>> runner = Runner::Start({});
@@ -181,7 +187,8 @@ void CheckSandbox(std::vector<Finding>* findings) {
       probes.ok() ? CheckProbes(*probes, Isolation::kFull) : probes.status();
   findings->push_back({"sandbox", status.ok() ? Health::kFine : Health::kProblem,
                        status.ok()
-                           ? absl::StrFormat("full isolation; %d probes held", probes->size())
+                           ? absl::StrFormat("full isolation; %d probes held; %s", probes->size(),
+                                             MemoryMeans((*runner)->sandbox()))
                            : Printable(std::string(status.message()))});
   CheckLanguages(**runner, findings);
 }

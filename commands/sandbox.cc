@@ -35,10 +35,11 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   return std::string((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
 }
 
-Json ToJson(const ProgramEnd& end, Isolation isolation) {
+Json ToJson(const ProgramEnd& end, const Sandbox& sandbox) {
   Json json = Json::MakeObject({{"verdict", RunVerdictName(end.verdict)},
                                 {"why", end.why},
-                                {"isolation", IsolationName(isolation)}});
+                                {"isolation", IsolationName(sandbox.isolation())},
+                                {"memory_by", sandbox.memory_means()}});
   json.Set("exit_code", end.run.exit_code);
   json.Set("signal", end.run.signal);
   json.Set("wall_seconds", static_cast<double>(end.run.wall_us) / 1e6);
@@ -50,17 +51,20 @@ Json ToJson(const ProgramEnd& end, Isolation isolation) {
   return json;
 }
 
-void Print(const ProgramEnd& end, Isolation isolation) {
+void Print(const ProgramEnd& end, const Sandbox& sandbox) {
   std::fwrite(end.run.standard_output.data(), 1, end.run.standard_output.size(), stdout);
   std::fflush(stdout);
   std::fprintf(stderr, "%s", SafeLines(end.run.standard_error).c_str());
-  std::fprintf(stderr, "-- %s%s%s; %.3f s, %.3f s of CPU, %.1f MiB, %s bytes out; isolation %s\n",
-               std::string(RunVerdictName(end.verdict)).c_str(), end.why.empty() ? "" : ": ",
-               Printable(end.why).c_str(), static_cast<double>(end.run.wall_us) / 1e6,
-               static_cast<double>(end.run.cpu_us) / 1e6,
-               static_cast<double>(end.run.memory_bytes) / (1 << 20),
-               WithThousands(end.run.stdout_seen).c_str(),
-               std::string(IsolationName(isolation)).c_str());
+  std::fprintf(
+      stderr,
+      "-- %s%s%s; %.3f s, %.3f s of CPU, %.1f MiB, %s bytes out; isolation %s, memory by %s\n",
+      std::string(RunVerdictName(end.verdict)).c_str(), end.why.empty() ? "" : ": ",
+      Printable(end.why).c_str(), static_cast<double>(end.run.wall_us) / 1e6,
+      static_cast<double>(end.run.cpu_us) / 1e6,
+      static_cast<double>(end.run.memory_bytes) / (1 << 20),
+      WithThousands(end.run.stdout_seen).c_str(),
+      std::string(IsolationName(sandbox.isolation())).c_str(),
+      std::string(sandbox.memory_means()).c_str());
 }
 
 absl::Status RunFile(const RunFlags& flags) {
@@ -84,9 +88,9 @@ absl::Status RunFile(const RunFlags& flags) {
     ASSIGN_OR_RETURN(end, runner->Run(prepared, input, limits));
   }
   if (flags.json) {
-    std::printf("%s\n", ToJson(end, isolation).Dump().c_str());
+    std::printf("%s\n", ToJson(end, runner->sandbox()).Dump().c_str());
   } else {
-    Print(end, isolation);
+    Print(end, runner->sandbox());
   }
   return absl::OkStatus();
 }

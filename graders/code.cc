@@ -166,7 +166,9 @@ absl::StatusOr<Verdict> Grade(const CodeOptions& options, const Problem& problem
       code::Judge(*runner, asked, *language, Completed(problem.row, asked, *extraction.answer),
                   {options.profile, options.all_tests});
   if (!judgement.ok()) return Annotate(judgement.status(), where);
-  return VerdictOf(*judgement, options);
+  Verdict verdict = VerdictOf(*judgement, options);
+  verdict.detail.Set("memory_by", runner->sandbox().memory_means());
+  return verdict;
 }
 
 }  // namespace

@@ -78,6 +78,7 @@ struct RunnerOptions {
   Isolation isolation = Isolation::kFull;
   std::string cache_directory;  // empty: $XDG_CACHE_HOME/assay, ~/.cache/assay
   bool precompiled_headers = true;
+  std::string cgroup;  // as SandboxOptions::cgroup
 };
 
 // What a language is compiled within: CPU 8 s, 768 MiB, files of 64 MiB; 30 s of wall time, since a

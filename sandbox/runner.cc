@@ -223,6 +223,7 @@ absl::StatusOr<std::unique_ptr<Runner>> Runner::Start(const RunnerOptions& optio
   SandboxOptions sandbox;
   sandbox.workers = options.workers;
   sandbox.isolation = options.isolation;
+  sandbox.cgroup = options.cgroup;
   sandbox.show = {{shared->HeaderDirectory().string(), "/pch"}};
   ASSIGN_OR_RETURN(shared->sandbox, Sandbox::Start(std::move(sandbox)));
   return std::unique_ptr<Runner>(new Runner(std::move(shared)));

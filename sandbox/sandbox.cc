@@ -23,6 +23,7 @@
 #include "harness/hash.h"
 #include "harness/status.h"
 #include "harness/text.h"
+#include "sandbox/cgroup.h"
 
 namespace assay {
 namespace {
@@ -64,16 +65,19 @@ absl::Status SystemError(std::string_view what) {
 struct Worker {
   pid_t pid = -1;
   int socket = -1;
-  std::string holds;  // the box it was sent last
+  std::string holds;   // the box it was sent last
+  std::string slot;    // of cgroups; empty: none
+  std::string memory;  // what it counts memory by, in its own words
   bool alive() const { return pid > 0; }
 };
 
-void Bury(Worker* worker) {
+void Bury(Worker* worker, Cgroups* cgroups) {
   if (!worker->alive()) return;
   close(worker->socket);
   kill(worker->pid, SIGKILL);
   while (waitpid(worker->pid, nullptr, 0) < 0 && errno == EINTR) {
   }
+  if (!worker->slot.empty()) cgroups->RemoveSlot(worker->slot);
   *worker = Worker();
 }
 
@@ -132,7 +136,8 @@ absl::StatusOr<pid_t> Spawn(const std::vector<std::string>& words,
       absl::StrFormat("sandbox: cannot run '%s': %s", words[0], strerror(error)));
 }
 
-absl::StatusOr<Worker> StartWorker(const SandboxOptions& options, const std::string& program) {
+absl::StatusOr<Worker> StartWorker(const SandboxOptions& options, const std::string& program,
+                                   Cgroups* cgroups) {
   int sockets[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) != 0)
     return SystemError("socket pair");
@@ -144,16 +149,26 @@ absl::StatusOr<Worker> StartWorker(const SandboxOptions& options, const std::str
     if (directories.back().get() < 0) return SystemError(real);
     given.push_back(directories.back().get());
   }
-  ASSIGN_OR_RETURN(const pid_t pid, Spawn(CommandOf(options, program), given));
-  theirs = Descriptor();
+  std::vector<std::string> words = CommandOf(options, program);
   Worker worker;
-  worker.pid = pid;
+  Descriptor slot;
+  if (cgroups->usable()) {
+    ASSIGN_OR_RETURN(worker.slot, cgroups->MakeSlot());
+    slot = Descriptor(open(worker.slot.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (slot.get() < 0) return SystemError(worker.slot);
+    given.push_back(slot.get());
+    words.push_back("--cgroup");
+  }
+  ASSIGN_OR_RETURN(worker.pid, Spawn(words, given));
+  theirs = Descriptor();
   worker.socket = dup(ours.get());
   fcntl(worker.socket, F_SETFD, FD_CLOEXEC);
   Frame frame;
-  if (sandbox_wire::Receive(worker.socket, &frame, kStartMs) && frame.kind == Kind::kHello)
+  if (sandbox_wire::Receive(worker.socket, &frame, kStartMs) && frame.kind == Kind::kHello) {
+    worker.memory = frame.bytes;
     return worker;
-  Bury(&worker);
+  }
+  Bury(&worker, cgroups);
   if (frame.kind != Kind::kFault || frame.bytes.empty())
     return absl::UnavailableError("sandbox: assay-sandboxd ended before it was ready");
   return absl::FailedPreconditionError(
@@ -203,6 +218,9 @@ absl::StatusOr<Descriptor> SealedFile(std::string_view bytes) {
 struct Sandbox::Shared {
   SandboxOptions options;
   std::string program;
+  std::unique_ptr<Cgroups> cgroups;
+  bool in_cgroups = false;
+  std::string why_poll;
   std::atomic<int64_t> restarts{0};
   std::mutex mutex;
   std::condition_variable freed;
@@ -229,8 +247,13 @@ struct Sandbox::Shared {
 
   absl::Status EnsureStarted(Worker* worker) {
     if (worker->alive()) return absl::OkStatus();
-    ASSIGN_OR_RETURN(*worker, StartWorker(options, program));
-    return absl::OkStatus();
+    ASSIGN_OR_RETURN(*worker, StartWorker(options, program, cgroups.get()));
+    if ((worker->memory == "cgroup") == in_cgroups) return absl::OkStatus();
+    const std::string memory = worker->memory;
+    Bury(worker, cgroups.get());
+    // One sandbox judges by one measure.
+    return absl::UnavailableError(
+        absl::StrFormat("sandbox: a worker counts memory otherwise than the first: %s", memory));
   }
 
   // `descriptors` as the request says.
@@ -254,7 +277,7 @@ struct Sandbox::Shared {
   }
 
   absl::Status Broke(Worker* worker, std::string_view why) {
-    Bury(worker);
+    Bury(worker, cgroups.get());
     ++restarts;
     return absl::UnavailableError(absl::StrFormat("sandbox: assay-sandboxd: %s", why));
   }
@@ -272,7 +295,7 @@ struct Sandbox::Shared {
 Sandbox::Sandbox(std::unique_ptr<Shared> shared) : shared_(std::move(shared)) {}
 
 Sandbox::~Sandbox() {
-  for (Worker& worker : shared_->free) Bury(&worker);
+  for (Worker& worker : shared_->free) Bury(&worker, shared_->cgroups.get());
 }
 
 absl::StatusOr<std::unique_ptr<Sandbox>> Sandbox::Start(SandboxOptions options) {
@@ -281,7 +304,17 @@ absl::StatusOr<std::unique_ptr<Sandbox>> Sandbox::Start(SandboxOptions options) 
   shared->program = FindProgram(options);
   shared->free.resize(static_cast<size_t>(options.workers));
   shared->options = std::move(options);
-  ASSIGN_OR_RETURN(shared->free[0], StartWorker(shared->options, shared->program));
+  ASSIGN_OR_RETURN(shared->cgroups, Cgroups::Open(shared->options.cgroup));
+  Cgroups* const cgroups = shared->cgroups.get();
+  Worker& first = shared->free[0];
+  ASSIGN_OR_RETURN(first, StartWorker(shared->options, shared->program, cgroups));
+  shared->in_cgroups = first.memory == "cgroup";
+  shared->why_poll = cgroups->usable() ? first.memory : cgroups->why();
+  if (cgroups->asked_for() && !shared->in_cgroups) {
+    Bury(&first, cgroups);
+    return FailedPrecondition("sandbox: cgroup '%s' cannot be used: %s", cgroups->folder(),
+                              shared->why_poll);
+  }
   return std::unique_ptr<Sandbox>(new Sandbox(std::move(shared)));
 }
 
@@ -351,12 +384,12 @@ absl::StatusOr<std::pair<RunEnd, RunEnd>> Sandbox::RunJoined(const ProgramRun& f
   for (int i = 0; i < kAttempts && !ends.ok(); ++i) {
     // Where one of two broke, the other waits for it in vain.
     if (i > 0) {
-      for (Worker& worker : taken) Bury(&worker);
+      for (Worker& worker : taken) Bury(&worker, shared_->cgroups.get());
     }
     ends = attempt();
   }
   if (!ends.ok()) {
-    for (Worker& worker : taken) Bury(&worker);
+    for (Worker& worker : taken) Bury(&worker, shared_->cgroups.get());
   }
   shared_->PutBack(std::move(taken));
   return ends;
@@ -365,6 +398,8 @@ absl::StatusOr<std::pair<RunEnd, RunEnd>> Sandbox::RunJoined(const ProgramRun& f
 Isolation Sandbox::isolation() const { return shared_->options.isolation; }
 int Sandbox::workers() const { return shared_->options.workers; }
 const std::string& Sandbox::program() const { return shared_->program; }
+std::string_view Sandbox::memory_means() const { return shared_->in_cgroups ? "cgroup" : "poll"; }
+const std::string& Sandbox::why_poll() const { return shared_->why_poll; }
 int64_t Sandbox::restarts() const { return shared_->restarts; }
 
 std::shared_ptr<const Box> MakeBox(std::vector<sandbox_wire::BoxFile> files) {

@@ -60,6 +60,9 @@ struct SandboxOptions {
   int workers = 1;  // programs that run at once
   Isolation isolation = Isolation::kFull;
   std::vector<std::pair<std::string, std::string>> show;  // a directory of ours, "/inside"
+  // Where cgroups may be made: a directory, "off" (memory is polled), or "": $ASSAY_CGROUP, else
+  // the one that we are in where it may be divided. A named one that cannot be used is an error.
+  std::string cgroup;
   std::string program;  // assay-sandboxd; empty: $ASSAY_SANDBOXD, or beside our own program
 };
 
@@ -79,6 +82,9 @@ class Sandbox {
                                                       const ProgramRun& second, Joint joint);
   Isolation isolation() const;
   int workers() const;
+  // What holds and counts the memory of programs: "cgroup" or "poll"; and why it is a poll.
+  std::string_view memory_means() const;
+  const std::string& why_poll() const;
   const std::string& program() const;  // assay-sandboxd's path
   int64_t restarts() const;            // workers that were replaced since the start
 

@@ -13,7 +13,9 @@
 #include <optional>
 #include <thread>
 
+#include "harness/status.h"
 #include "harness/text.h"
+#include "sandbox/cgroup.h"
 #include "sandbox/language.h"
 #include "tests/testing.h"
 
@@ -134,11 +136,11 @@ INSTANTIATE_TEST_SUITE_P(
                RunVerdict::kTimeLimit, "cpu"},
         Ending{"Sleeps", "import time; time.sleep(9)", RunVerdict::kTimeLimit, "wall"},
         Ending{"Eats", "a = []\nwhile True: a.append(bytearray(1 << 20))", RunVerdict::kMemoryLimit,
-               "rss"},
+               ""},
         Ending{"EatsInChildren",
                "import os,time\nfor _ in range(8):\n  if os.fork() == 0:\n"
                "    a = b'x' * (20 << 20)\n    time.sleep(9)\ntime.sleep(9)",
-               RunVerdict::kMemoryLimit, "rss"},
+               RunVerdict::kMemoryLimit, ""},
         Ending{"AsksForTooMuch", "bytearray(1 << 40)", RunVerdict::kMemoryLimit, "alloc"},
         Ending{"Floods", "while True: print('x' * 65536)", RunVerdict::kOutputLimit, "stdout"},
         Ending{"ForksForEver", "import os\nwhile True:\n  try: os.fork()\n  except OSError: pass",
@@ -337,6 +339,161 @@ TEST(Sandbox, ManyThreadsShareFewWorkers) {
   EXPECT_EQ(good, 80);
 }
 
+// --- memory, by both means ---
+
+// A runner whose memory is held by cgroups where this machine lets us, or polled; null, and why.
+const Shared& RunnerBy(const std::string& means) {
+  static auto* all = new std::map<std::string, Shared>;
+  auto [known, is_new] = all->try_emplace(means);
+  if (!is_new) return known->second;
+  absl::StatusOr<std::unique_ptr<Runner>> runner =
+      Runner::Start({.workers = 2, .cgroup = means == "poll" ? "off" : ""});
+  if (!runner.ok()) {
+    known->second.why = std::string(runner.status().message());
+  } else if ((*runner)->sandbox().memory_means() != means) {
+    known->second.why = "no cgroup: " + (*runner)->sandbox().why_poll();
+  } else {
+    known->second.runner = *std::move(runner);
+  }
+  return known->second;
+}
+
+class SandboxMemory : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    SKIP_WITHOUT_PYTHON();
+    if (!RunnerBy(GetParam()).runner) GTEST_SKIP() << "skipped: " << RunnerBy(GetParam()).why;
+  }
+  ProgramEnd Run(std::string_view source, RunLimits limits) const {
+    limits.wall_ms = 60000;
+    limits.cpu_ms = 30000;
+    Runner& runner = *RunnerBy(GetParam()).runner;
+    const absl::StatusOr<Prepared> program = runner.Prepare(**FindLanguage("python3"), source);
+    EXPECT_OK(program);
+    absl::StatusOr<ProgramEnd> end = runner.Run(*program, "", limits);
+    EXPECT_OK(end);
+    return end.ok() ? *std::move(end) : ProgramEnd();
+  }
+  const char* By() const { return std::string_view(GetParam()) == "poll" ? "rss" : "cgroup"; }
+};
+INSTANTIATE_TEST_SUITE_P(By, SandboxMemory, testing::Values("poll", "cgroup"),
+                         [](const auto& info) { return std::string(info.param); });
+
+// What is below the limit may stay as long as it likes, what is above it ends.
+TEST_P(SandboxMemory, EndsAtTheLimitAndNotBefore) {
+  for (const int limit : {64, 200}) {
+    const RunLimits limits = {.memory_bytes = int64_t{limit} << 20};
+    const ProgramEnd below = Run(absl::StrFormat("import time\na = b'x' * (%d << 20)\n"
+                                                 "time.sleep(0.1)\nprint('done')\n",
+                                                 limit - 24),
+                                 limits);
+    EXPECT_EQ(below.run.standard_output, "done\n") << limit << " " << below.why;
+    EXPECT_LE(below.run.memory_bytes, limits.memory_bytes);
+    const ProgramEnd above = Run(absl::StrFormat("import time\na = b'x' * (%d << 20)\n"
+                                                 "time.sleep(30)\nprint('done')\n",
+                                                 limit + 6),
+                                 limits);
+    EXPECT_EQ(above.verdict, RunVerdict::kMemoryLimit) << limit << " " << above.why;
+    EXPECT_EQ(above.why, By());
+    EXPECT_GE(above.run.memory_bytes, limits.memory_bytes);
+  }
+}
+
+TEST_P(SandboxMemory, OfAFileInTmpThatIsMappedCounts) {
+  RunLimits limits = {.memory_bytes = 48 << 20};
+  limits.file_bytes = limits.scratch_bytes = 128 << 20;
+  const ProgramEnd end =
+      Run("import mmap,os,time\nf = os.open('/tmp/f', os.O_RDWR | os.O_CREAT)\n"
+          "os.ftruncate(f, 60 << 20)\nm = mmap.mmap(f, 60 << 20)\n"
+          "for i in range(0, 60 << 20, 4096): m[i] = 1\ntime.sleep(30)\n",
+          limits);
+  EXPECT_EQ(end.verdict, RunVerdict::kMemoryLimit) << end.why;
+  // Nothing of it is held against the next one, whose own fits.
+  const ProgramEnd next = Run("a = b'x' * (24 << 20)\nprint('done')", {.memory_bytes = 48 << 20});
+  EXPECT_EQ(next.run.standard_output, "done\n") << next.why;
+}
+
+TEST_P(SandboxMemory, OfAllProcessesCountsAndWhatTheyShareCountsOnce) {
+  const RunLimits limits = {.memory_bytes = 96 << 20};
+  const ProgramEnd shared =
+      Run("import mmap,os,time\nm = mmap.mmap(-1, 50 << 20)\n"
+          "def touch():\n  for i in range(0, 50 << 20, 4096): m[i] = 1\n"
+          "touch()\nfor _ in range(4):\n  if os.fork() == 0:\n    touch(); time.sleep(0.1)\n"
+          "    os._exit(0)\nfor _ in range(4): os.wait()\nprint('done')\n",
+          limits);
+  EXPECT_EQ(shared.run.standard_output, "done\n") << shared.why;
+  const ProgramEnd each =
+      Run("import os,time\nfor _ in range(4):\n  if os.fork() == 0:\n"
+          "    a = b'x' * (30 << 20)\n    time.sleep(30)\n    os._exit(0)\ntime.sleep(30)\n",
+          limits);
+  EXPECT_EQ(each.verdict, RunVerdict::kMemoryLimit) << each.why;
+}
+
+TEST_P(SandboxMemory, AForkBombMakesAsManyProcessesAsItMay) {
+  const ProgramEnd end =
+      Run("import os\nr, w = os.pipe()\nn = 1\ntry:\n  while True:\n    if os.fork() == 0:\n"
+          "      os.close(w); os.read(r, 1); os._exit(0)\n    n += 1\n"
+          "except OSError as e: print(n, e.errno)\n",
+          {.memory_bytes = 512 << 20, .processes = 12});
+  EXPECT_EQ(end.run.standard_output, "12 11\n") << end.why;  // EAGAIN
+}
+
+TEST(SandboxCgroups, ANamedOneThatCannotBeUsedIsAnError) {
+  const TemporaryDirectory directory;
+  for (const std::string& where : {std::string("/nowhere"), directory.Path()}) {
+    const auto sandbox = Sandbox::Start({.cgroup = where});
+    EXPECT_TRUE(absl::IsFailedPrecondition(sandbox.status())) << sandbox.status();
+    EXPECT_THAT(std::string(sandbox.status().message()), HasSubstr(where));
+  }
+}
+
+TEST(SandboxCgroups, AreOffWhereOneSaysSo) {
+  ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Cgroups> none, Cgroups::Open("off"));
+  EXPECT_FALSE(none->usable());
+  EXPECT_EQ(none->why(), "turned off");
+}
+
+TEST(SandboxCgroups, OfAKilledHarnessAreRemovedByTheNext) {
+  ASSERT_OK_AND_ASSIGN(std::unique_ptr<Cgroups> ours, Cgroups::Open(""));
+  if (!ours->usable()) GTEST_SKIP() << "skipped: " << ours->why();
+  const std::filesystem::path base = std::filesystem::path(ours->folder()).parent_path();
+  const auto folders = [&] {
+    int count = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(base))
+      count += entry.path().filename().string().starts_with("assay-") &&
+               !entry.path().filename().string().starts_with("assay-harness-");
+    return count;
+  };
+  const int before = folders();
+  int ready[2];
+  ASSERT_EQ(pipe(ready), 0);
+  const pid_t child = fork();
+  if (child == 0) {
+    const absl::StatusOr<std::unique_ptr<Cgroups>> theirs = Cgroups::Open(base.string());
+    if (theirs.ok()) theirs->get()->MakeSlot().IgnoreError();
+    [[maybe_unused]] const ssize_t told = write(ready[1], "x", 1);
+    while (true) pause();
+  }
+  char byte = 0;
+  ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  EXPECT_EQ(folders(), before + 1);
+  {
+    ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Cgroups> more, Cgroups::Open(base.string()));
+    EXPECT_EQ(folders(), before + 2);  // it lives: it is left alone
+  }
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  EXPECT_EQ(folders(), before + 1);
+  {
+    ASSERT_OK_AND_ASSIGN(const std::unique_ptr<Cgroups> more, Cgroups::Open(base.string()));
+    EXPECT_EQ(folders(), before + 1);  // its own; the dead one's is gone
+  }
+  EXPECT_EQ(folders(), before);
+  ours.reset();
+  close(ready[0]);
+  close(ready[1]);
+}
+
 // --- languages ---
 
 TEST(Languages, EverySpecHasAProbeAndTheInstalledOnesPassIt) {
@@ -440,7 +597,7 @@ TEST(SandboxCommand, RunsAFileAndSaysHowItEnded) {
       RunAssay({"sandbox", "run", directory.Path("p.py"), "--stdin", directory.Path("in")});
   EXPECT_EQ(end.status, 0) << end.err;
   EXPECT_EQ(end.out, "42\n");
-  EXPECT_THAT(end.err, HasSubstr("isolation full"));
+  EXPECT_THAT(end.err, HasSubstr("isolation full, memory by "));
   EXPECT_EQ(RunAssay({"sandbox", "run", directory.Path("none.py")}).status, 1);
   EXPECT_EQ(RunAssay({"sandbox", "run", directory.Path("p.py"), "--isolation=some"}).status, 1);
 }

@@ -308,7 +308,7 @@ std::string StartProgram(const Place& place, const Request& request, const Descr
   if (full && syscall(SYS_setns, cell->first_pidfd, CLONE_NEWPID) != 0)
     failed = Errno("setns to the cell's pid namespace");
   if (failed.empty()) {
-    cell->program = Clone(0, &cell->program_pidfd);
+    cell->program = Clone(0, &cell->program_pidfd, place.cgroup);
     if (cell->program == 0) BeProgram(place, request, descriptors, *cell, report[1]);
     if (cell->program < 0) failed = Errno("clone the program's process");
   }

@@ -26,10 +26,11 @@ struct Place {
   std::string scratch = "/tmp";
   std::vector<std::pair<std::string, std::string>> directories;  // inside -> real
   int own_pid_namespace = -1;
-  // Processes of the program's user that are ours: the worker, the cell's first one, warm
-  // interpreters; and first ones of earlier cells that still end.
-  int own_processes = 2;
+  // Processes of the program's user that are ours: the daemon that waits, the worker, the cell's
+  // first one, warm interpreters; and first ones of earlier cells that still end.
+  int own_processes = 3;
   int ending = 0;
+  int cgroup = -1;  // that programs begin in; -1: the worker's own
   std::vector<sock_filter> filter;
 };
 

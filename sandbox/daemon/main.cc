@@ -21,6 +21,7 @@
 
 #include "sandbox/daemon/cell.h"
 #include "sandbox/daemon/filter.h"
+#include "sandbox/daemon/group.h"
 #include "sandbox/daemon/landlock.h"
 #include "sandbox/daemon/probe.h"
 #include "sandbox/daemon/root.h"
@@ -36,6 +37,7 @@ constexpr int kSocket = 3;
 struct Options {
   Tier tier = Tier::kFull;
   std::vector<ReadOnlyDirectory> directories;  // --show=/inside and --real=PATH; from 4 on
+  bool has_group = false;                      // --cgroup: a slot's directory, after those
 };
 
 bool ReadOptions(int count, char** words, Options* options) {
@@ -50,6 +52,8 @@ bool ReadOptions(int count, char** words, Options* options) {
     } else if (word.starts_with("--show=")) {
       const int descriptor = kSocket + 1 + static_cast<int>(options->directories.size());
       options->directories.push_back({descriptor, false, "", word.substr(7)});
+    } else if (word == "--cgroup") {
+      options->has_group = true;
     } else if (word.starts_with("--real=") && !options->directories.empty()) {
       options->directories.back().real = word.substr(7);
     } else {
@@ -64,13 +68,34 @@ int Refuse(const std::string& why) {
   return 1;
 }
 
-int Greet(const Place& place) {
-  sandbox_wire::Send(kSocket, sandbox_wire::Kind::kHello, "");
-  return Serve(kSocket, place);
+// A group, or why there is none. Each step is taken where those before it succeeded.
+struct MaybeGroup {
+  Group group;
+  std::string missing;  // empty: none
+
+  void Join(const Options& options) {
+    const int slot = kSocket + 1 + static_cast<int>(options.directories.size());
+    missing = options.has_group ? group.Join(slot, UserToBecome()) : "none was given";
+  }
+  void Divide() {
+    if (missing.empty()) missing = group.Divide();
+  }
+  void Try() {
+    if (missing.empty()) missing = group.Try();
+  }
+};
+
+int Greet(Place place, MaybeGroup maybe) {
+  maybe.Try();
+  place.cgroup = maybe.group.cell();
+  // What the memory of programs is counted by.
+  const std::string memory = maybe.group.used() ? "cgroup" : maybe.missing;
+  sandbox_wire::Send(kSocket, sandbox_wire::Kind::kHello, memory);
+  return Serve(kSocket, place, maybe.group);
 }
 
 // The first process of the worker's pid namespace.
-int BeWorker(const Options& options, Place place) {
+int BeWorker(const Options& options, Place place, const MaybeGroup& group) {
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   const std::string failed = BuildRoot(options.directories);
   if (!failed.empty()) return Refuse(failed);
@@ -78,7 +103,7 @@ int BeWorker(const Options& options, Place place) {
   DropBounding();
   place.own_pid_namespace = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
   if (place.own_pid_namespace < 0) return Refuse(Errno("/proc/self/ns/pid"));
-  return Greet(place);
+  return Greet(place, group);
 }
 
 int WaitFor(int child) {
@@ -88,11 +113,12 @@ int WaitFor(int child) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
 }
 
-int ServeFull(const Options& options, const Place& place) {
+int ServeFull(const Options& options, const Place& place, MaybeGroup group) {
   const std::string failed = EnterNamespaces();
   if (!failed.empty()) return Refuse(failed);
+  group.Divide();
   const int child = Clone(0, nullptr);
-  if (child == 0) _exit(BeWorker(options, place));
+  if (child == 0) _exit(BeWorker(options, place, group));
   if (child < 0) return Refuse(Errno("clone the worker"));
   close(kSocket);
   return WaitFor(child);
@@ -100,7 +126,7 @@ int ServeFull(const Options& options, const Place& place) {
 
 // Below `full` a program's files lie in a directory of ours, and a second process removes it when
 // the first is done, however it ended.
-int ServeBelow(const Options& options, Place place) {
+int ServeBelow(const Options& options, Place place, MaybeGroup group) {
   if (options.tier == Tier::kLandlock) {
     const std::string missing = LandlockMissing();
     if (!missing.empty()) return Refuse(missing);
@@ -111,6 +137,7 @@ int ServeBelow(const Options& options, Place place) {
   place.scratch = std::string(folder) + "/scratch";
   if (mkdir(place.box.c_str(), 0755) != 0 || mkdir(place.scratch.c_str(), 0755) != 0)
     return Refuse(Errno("mkdir"));
+  group.Divide();
   for (const ReadOnlyDirectory& directory : options.directories)
     place.directories.emplace_back(directory.inside, directory.real);
   const int child = Clone(0, nullptr);
@@ -118,7 +145,7 @@ int ServeBelow(const Options& options, Place place) {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-    _exit(Greet(place));
+    _exit(Greet(place, group));
   }
   close(kSocket);
   const int status = child < 0 ? 1 : WaitFor(child);
@@ -157,10 +184,13 @@ int Main(int count, char** words) {
   Place place;
   place.tier = options.tier;
   if (options.tier == Tier::kFull) HoldDirectories(&options.directories);
+  MaybeGroup group;
+  group.Join(options);
   failed = GiveUpRoot();
   if (failed.empty()) place.filter = MakeFilter(&failed);
   if (!failed.empty()) return Refuse(failed);
-  return options.tier == Tier::kFull ? ServeFull(options, place) : ServeBelow(options, place);
+  return options.tier == Tier::kFull ? ServeFull(options, place, group)
+                                     : ServeBelow(options, place, group);
 }
 
 }  // namespace

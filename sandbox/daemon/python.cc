@@ -50,17 +50,20 @@ void KeepCapabilities() {
   prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
+constexpr int kCgroup = 6;  // the zygote's descriptor, where there is one
+
 [[noreturn]] void BeZygote(const Request& request, Zygote::Kind kind, int socket, int filter,
-                           int library) {
+                           int library, int cgroup) {
   prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-  int high = 3;
-  for (const int given : {socket, filter, library}) {
-    const int copy = fcntl(given, F_DUPFD, 24);
-    dup2(copy, high++);
+  std::vector<int> copies;  // first above every target, so that none is overwritten
+  for (const int given : {socket, filter, library, cgroup}) {
+    if (given >= 0) copies.push_back(fcntl(given, F_DUPFD, 24));
   }
+  int next = 3;
+  for (const int copy : copies) dup2(copy, next++);
   const int null = open("/dev/null", O_RDWR);
   for (int i = 0; i < 3; ++i) dup2(null, i);
-  close_range(6, ~0u, 0);
+  close_range(static_cast<unsigned>(next), ~0u, 0);
   KeepCapabilities();
   signal(SIGPIPE, SIG_DFL);
   std::vector<std::string> words;
@@ -100,14 +103,16 @@ bool ReadMessage(int socket, int timeout_ms, std::string* text) {
   return got > 0;
 }
 
-// As sandbox/python/fork.c reads it: the limits, then the file and its arguments, divided by zeros.
+// As sandbox/python/fork.c reads it: the cgroup, the limits, then the file and its arguments,
+// divided by zeros.
 std::string RequestText(const Place& place, const Request& request) {
-  int64_t numbers[1 + 2 * kMostLimits] = {};
+  int64_t numbers[2 + 2 * kMostLimits] = {};
+  numbers[0] = place.cgroup < 0 ? -1 : kCgroup;
   for (const LimitRow& row : LimitTable(place, request.limits)) {
-    const auto at = static_cast<size_t>(numbers[0]++);
+    const auto at = static_cast<size_t>(numbers[1]++);
     if (at == kMostLimits) abort();  // a bug: fork.c has room for as many
-    numbers[1 + 2 * at] = row.resource;
-    numbers[2 + 2 * at] = row.value;
+    numbers[2 + 2 * at] = row.resource;
+    numbers[3 + 2 * at] = row.value;
   }
   std::string text(reinterpret_cast<const char*>(numbers), sizeof numbers);
   const auto file = std::find_if(request.arguments.begin(), request.arguments.end(),
@@ -158,7 +163,7 @@ std::string Zygote::Ensure(const Place& place, const Request& request) {
       MemoryFile("fork", {reinterpret_cast<const char*>(kPythonFork), kPythonForkBytes});
   if (filter < 0 || library < 0) return Errno("a file in memory");
   pid_ = Clone(0, nullptr);
-  if (pid_ == 0) BeZygote(request, kind_, sockets[1], filter, library);
+  if (pid_ == 0) BeZygote(request, kind_, sockets[1], filter, library, place.cgroup);
   close(filter);
   close(library);
   close(sockets[1]);

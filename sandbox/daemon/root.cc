@@ -167,11 +167,15 @@ void HoldDirectories(std::vector<ReadOnlyDirectory>* directories) {
   }
 }
 
-std::string GiveUpRoot() {
-  if (geteuid() != 0) return "";
+int64_t UserToBecome() {
   const auto user = static_cast<uid_t>(61000 + getpid() % 4000);
   // Root of a user namespace that has no other user in it is an ordinary user outside.
-  if (!IsMapped(user)) return "";
+  return geteuid() == 0 && IsMapped(user) ? int64_t{user} : -1;
+}
+
+std::string GiveUpRoot() {
+  if (UserToBecome() < 0) return "";
+  const auto user = static_cast<uid_t>(UserToBecome());
   if (setgroups(0, nullptr) != 0) return Errno("setgroups");
   if (setresgid(user, user, user) != 0) return Errno("setresgid");
   if (setresuid(user, user, user) != 0) return Errno("setresuid");

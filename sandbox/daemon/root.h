@@ -2,6 +2,7 @@
 // nothing of anybody's.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ void HoldDirectories(std::vector<ReadOnlyDirectory>* directories);
 // Where root: becomes an ordinary user that nobody else is (61000 and on), so that limits on
 // processes count and nothing of root's is owned. Returns what failed, "" where nothing did.
 std::string GiveUpRoot();
+// Who that will be; -1: nobody else than now.
+int64_t UserToBecome();
 
 // New user, mount, pid, network, ipc, uts and cgroup namespaces; the caller stays outside the pid
 // namespace, its next child is the first in it.

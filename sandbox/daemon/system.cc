@@ -55,11 +55,15 @@ int PidfdOpen(int pid) { return static_cast<int>(syscall(SYS_pidfd_open, pid, 0)
 
 void PidfdKill(int pidfd) { syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0); }
 
-int Clone(uint64_t flags, int* pidfd) {
+int Clone(uint64_t flags, int* pidfd, int cgroup) {
   clone_args arguments = {};
   arguments.flags = flags | (pidfd != nullptr ? CLONE_PIDFD : 0);
   arguments.exit_signal = SIGCHLD;
   arguments.pidfd = reinterpret_cast<uint64_t>(pidfd);
+  if (cgroup >= 0) {
+    arguments.flags |= CLONE_INTO_CGROUP;
+    arguments.cgroup = static_cast<uint64_t>(cgroup);
+  }
   return static_cast<int>(syscall(SYS_clone3, &arguments, sizeof arguments));
 }
 

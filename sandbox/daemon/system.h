@@ -20,6 +20,7 @@ std::string ReadSmall(int directory, const char* path);
 int PidfdOpen(int pid);
 void PidfdKill(int pidfd);
 // fork, or clone with these namespace flags; `pidfd` may be null. Both sides return, as from fork.
-int Clone(uint64_t flags, int* pidfd);
+// `cgroup`: the directory of the one that the child begins in; -1: as its parent.
+int Clone(uint64_t flags, int* pidfd, int cgroup = -1);
 
 }  // namespace assay::sandboxd

@@ -3,13 +3,16 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdint>
 
+#include "sandbox/daemon/group.h"
 #include "sandbox/daemon/python.h"
 #include "sandbox/daemon/root.h"
 #include "sandbox/daemon/system.h"
@@ -143,11 +146,12 @@ class Cells {
 class Run {
  public:
   // `zygote` is null where the program is executed.
-  Run(int socket, int proc, const Place& place, const Request& request, Zygote* zygote,
-      std::vector<int> ours, Cells* cells)
+  Run(int socket, int proc, const Place& place, Group* group, const Request& request,
+      Zygote* zygote, std::vector<int> ours, Cells* cells)
       : socket_(socket),
         proc_(proc),
         place_(place),
+        group_(*group),
         request_(request),
         zygote_(zygote),
         cells_(*cells),
@@ -192,6 +196,7 @@ class Run {
     if (std::count(program.begin(), program.end(), -1) > 0) return Errno("a descriptor is missing");
     failed = cells_.Take(request_.limits, &cell_);
     ours_.insert(ours_.end(), cells_.ending().begin(), cells_.ending().end());
+    if (failed.empty()) failed = group_.Begin(request_.limits);
     began_us_ = NowUs();
     if (!failed.empty()) return failed;
     return zygote_ != nullptr ? zygote_->StartProgram(place_, request_, program, &cell_)
@@ -250,9 +255,14 @@ class Run {
   }
 
   void Look(End* end) {
-    const Usage usage = ReadUsage(proc_, place_, cell_, ours_, request_.limits.memory_bytes);
+    // Where the kernel holds the limit, nobody counts.
+    const int64_t limit = group_.used() ? INT64_MAX : request_.limits.memory_bytes;
+    Usage usage = ReadUsage(proc_, place_, cell_, ours_, limit);
+    // Pages that several share were counted for each of them: the kernel's own figure is less.
+    if (group_.used() && usage.memory_bytes > request_.limits.memory_bytes)
+      usage.memory_bytes = std::min(usage.memory_bytes, group_.CurrentBytes());
     peak_ = std::max(peak_, usage.memory_bytes);
-    if (usage.memory_bytes > request_.limits.memory_bytes) Stop(Stopped::kMemory, "rss", end);
+    if (usage.memory_bytes > limit) Stop(Stopped::kMemory, "rss", end);
     if (usage.cpu_us > request_.limits.cpu_ms * 1000) Stop(Stopped::kCpu, "cpu", end);
   }
 
@@ -294,7 +304,7 @@ class Run {
     if (!lost_.empty()) return false;
     ReapProgram(&cell_, last);
     int64_t orphans_us = 0;
-    if (!IsEmptyCell(proc_, cell_, ours_, &orphans_us)) return false;
+    if (!IsEmptyCell(proc_, cell_, ours_, &orphans_us) || group_.HoldsMore()) return false;
     last->cpu_us += orphans_us;
     cells_.End(cell_);
     cell_ = Cell();
@@ -303,6 +313,7 @@ class Run {
 
   void CloseFull(CellEnd* last) {
     KillCell(cell_);
+    group_.KillAll();
     if (zygote_ != nullptr && cell_.program_pidfd >= 0 && !last->program_reaped && lost_.empty())
       lost_ = zygote_->Reap(last);
     CloseCell(place_, &cell_, last);
@@ -326,6 +337,7 @@ class Run {
     end->memory_bytes = std::max(peak_, last.peak_bytes);
     if (WIFEXITED(last.status)) end->exit_code = WEXITSTATUS(last.status);
     if (WIFSIGNALED(last.status)) end->signal = WTERMSIG(last.status);
+    NoteKill(end);
     // The poll is every 10 ms; what was used between the last look and the end counts too.
     if (end->stopped == Stopped::kNo && end->cpu_us > request_.limits.cpu_ms * 1000) {
       end->stopped = Stopped::kCpu;
@@ -333,9 +345,21 @@ class Run {
     }
   }
 
+  // A program that ran out of its own memory is told from one that others' greed ended.
+  void NoteKill(End* end) {
+    if (end->stopped != Stopped::kNo || end->signal != SIGKILL) return;
+    const Group::Killed killed = group_.WhyKilled();
+    if (killed == Group::Killed::kOthers) lost_ = "the machine ran out of memory";
+    if (killed != Group::Killed::kOwnLimit) return;
+    end->stopped = Stopped::kMemory;
+    end->stopped_by = "cgroup";
+    end->memory_bytes = std::max(end->memory_bytes, request_.limits.memory_bytes);
+  }
+
   const int socket_;
   const int proc_;
   const Place& place_;
+  Group& group_;
   const Request& request_;
   Zygote* const zygote_;
   Cells& cells_;
@@ -400,7 +424,7 @@ struct Zygotes {
 
 }  // namespace
 
-int Serve(int socket, Place place) {
+int Serve(int socket, Place place, Group group) {
   const int proc = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
   Box box(place.box);
   Zygotes zygotes;
@@ -418,10 +442,11 @@ int Serve(int socket, Place place) {
       Zygote& zygote = zygotes.For(request, box.has_driver());
       if (failed.empty() && warm) failed = zygote.Ensure(place, request);
       const std::vector<int> warm_ones = zygotes.pids();
-      place.own_processes = 2 + static_cast<int>(warm_ones.size());
+      place.own_processes = 3 + static_cast<int>(warm_ones.size());
       if (failed.empty()) {
-        failed = Run(socket, proc, place, request, warm ? &zygote : nullptr, warm_ones, &cells)
-                     .Do(std::move(frame.descriptors), &end);
+        failed =
+            Run(socket, proc, place, &group, request, warm ? &zygote : nullptr, warm_ones, &cells)
+                .Do(std::move(frame.descriptors), &end);
       }
     }
     frame.descriptors.clear();

@@ -4,10 +4,11 @@
 #include <string>
 
 #include "sandbox/daemon/cell.h"
+#include "sandbox/daemon/group.h"
 
 namespace assay::sandboxd {
 
 // Answers requests until the socket closes. Returns the exit status.
-int Serve(int socket, Place place);
+int Serve(int socket, Place place, Group group);
 
 }  // namespace assay::sandboxd

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
+#include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
@@ -28,6 +29,7 @@ enum { kMostDescriptors = 16, kReport = 0, kCell = 1, kFirst = 2 };
 
 // As sandbox/daemon/python.cc writes it; the rest is text for Python.
 struct Request {
+  int64_t cgroup;  // a descriptor: the directory of the one that the child begins in; -1: none
   int64_t limits;
   struct {
     int64_t resource, value;
@@ -123,6 +125,25 @@ static void Serve(int socket, pid_t child) {
   send(socket, text, (size_t)length, MSG_NOSIGNAL);
 }
 
+// fork(), into a cgroup: glibc has no such call. What else glibc does in a child of one thread is to
+// write down its number and to tell the kernel of its robust locks again.
+static pid_t ForkInto(int64_t cgroup) {
+  if (cgroup < 0) return fork();
+  int* number = NULL;
+  void* locks = NULL;
+  size_t locks_bytes = 0;
+  if (prctl(PR_GET_TID_ADDRESS, &number, 0, 0, 0) != 0) return -1;
+  if (syscall(SYS_get_robust_list, 0, &locks, &locks_bytes) != 0) return -1;
+  struct clone_args arguments = {
+      .flags = CLONE_INTO_CGROUP | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID,
+      .exit_signal = SIGCHLD,
+      .child_tid = (uint64_t)number,
+      .cgroup = (uint64_t)cgroup};
+  const pid_t child = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+  if (child == 0) syscall(SYS_set_robust_list, locks, locks_bytes);
+  return child;
+}
+
 // Serves one request. 0 when the child has ended; in the child, confined and in its cell, the
 // length of the request's text, which is in `buffer`.
 int assay_serve(int socket, const void* filter_bytes, unsigned short filter_length, char* buffer,
@@ -138,14 +159,19 @@ int assay_serve(int socket, const void* filter_bytes, unsigned short filter_leng
     send(socket, said, strlen(said), MSG_NOSIGNAL);
     _exit(1);
   }
-  const pid_t child = fork();
+  const pid_t child = ForkInto(request->cgroup);
   if (child == 0) {
     BeProgram(descriptors, count, request, &filter);
     memmove(buffer, buffer + sizeof *request, got - sizeof *request);
     return (int)(got - sizeof *request);
   }
+  if (child < 0) {
+    char said[100];
+    snprintf(said, sizeof said, "fork: %s", strerror(errno));
+    send(socket, said, strlen(said), MSG_NOSIGNAL);
+    _exit(1);
+  }
   for (size_t i = 0; i < count; ++i) close(descriptors[i]);
-  if (child < 0) _exit(1);
   Serve(socket, child);
   return 0;
 }
