@@ -283,6 +283,47 @@ TEST_F(Page, TranscriptsAreThoseAskedFor) {
   EXPECT_EQ(Ask("report.transcripts.of").AsInteger(), 48);
 }
 
+TEST_F(Page, EarlierVerdictsAreToldInAFileToo) {
+  const std::string id = WriteReportRun(database_, {.name = "run", .outcomes = {"I", "C"}});
+  {
+    ASSERT_OK_AND_ASSIGN(const auto store, Store::Open(database_, StoreMode::kReadWrite));
+    Store::NewVerdict verdict{"sums", "p0", 0, {}, {}};
+    verdict.verdict.outcome = Outcome::kCorrect;
+    verdict.verdict.grader = "exact";
+    verdict.verdict.grader_version = 2;
+    ASSERT_OK(store->PutVerdicts(id, {verdict}));
+  }
+  const std::string page = Write({"run"});
+  ASSERT_OK(browser_->Open(page, "#tab=problems&problem=p0"));
+  EXPECT_THAT(Text(".sample-verdict"), HasSubstr("✓ correct"));
+  EXPECT_THAT(Text(".earlier"), HasSubstr("exact, version 1"));
+  EXPECT_THAT(Text(".earlier"), HasSubstr("incorrect: 7 is not 8"));
+  ASSERT_OK(browser_->Open(page, "#tab=problems&problem=p1"));
+  EXPECT_EQ(Count(".earlier"), 0);
+}
+
+TEST_F(Page, LargeNumbersKeepTheirDigits) {
+  ReportRunSpec spec;
+  spec.name = "seeded";
+  spec.outcomes = {"C"};
+  spec.sampling = Json::MakeObject({{"max_tokens", 1000},
+                                    {"seed", Json(uint64_t{18446744073709551615u})},
+                                    {"other", Json(int64_t{-9007199254740993})}});
+  spec.with_sample = [](StoredSample& stored) {
+    stored.sample.completion.seed = 18446744073709551615u;
+    stored.sample.verdict.detail.Set("count", Json(int64_t{9007199254740993}));
+  };
+  WriteReportRun(database_, spec);
+  const std::string page = Write({"seeded"});
+  ASSERT_OK(browser_->Open(page, "#tab=runs"));
+  EXPECT_THAT(Text("main"), HasSubstr("18446744073709551615"));
+  EXPECT_THAT(Text("main"), HasSubstr("-9007199254740993"));
+  EXPECT_EQ(Ask("typeof report.runs[0].manifest.tasks[0].sampling.max_tokens"), Json("number"));
+  ASSERT_OK(browser_->Open(page, "#tab=problems&problem=p0"));
+  EXPECT_THAT(Text(".sample"), HasSubstr("18446744073709551615"));
+  EXPECT_THAT(Text(".sample"), HasSubstr("9007199254740993"));
+}
+
 TEST_F(Page, OneRunAndManyRuns) {
   WriteReportRun(database_, {.name = "alone", .outcomes = {"CC", "CI"}});
   ASSERT_OK(browser_->Open(Write({"alone"})));

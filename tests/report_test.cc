@@ -102,11 +102,72 @@ TEST_F(Reports, AllComparisonsAreAdjustedForTogether) {
   EXPECT_NEAR(among.p_holm, std::min(1.0, 2 * among.paired.p), 1e-12);
 }
 
+TEST_F(Reports, AnyRunMayBeTheBaseline) {
+  WriteReportRun(database_, {.name = "s-1", .outcomes = {"C", "I", "I", "I"}});
+  WriteReportRun(database_, {.name = "s-2", .outcomes = {"C", "C", "I", "I"}});
+  WriteReportRun(database_, {.name = "s-3", .outcomes = {"C", "C", "C", "I"}});
+  ASSERT_OK_AND_ASSIGN(const Report report,
+                       Load({"s-1", "s-2", "s-3"}, {.x = "10,20,30", .baseline = 1}));
+  std::vector<std::string> runs;
+  for (const RunReport& run : report.runs) {
+    runs.push_back(absl::StrFormat("%s %s %g", run.letter, run.input.run.manifest.name, *run.x));
+  }
+  // The numbers of --x stay with the runs that they were given for.
+  EXPECT_THAT(runs, ElementsAre("A s-2 20", "B s-1 10", "C s-3 30"));
+  ASSERT_THAT(report.comparisons, SizeIs(2));
+  EXPECT_NEAR(report.comparisons[0].tasks[0].paired.difference->value(), -0.25, 1e-12);
+  EXPECT_NEAR(report.comparisons[1].tasks[0].paired.difference->value(), 0.25, 1e-12);
+}
+
+TEST_F(Reports, TheCommandsTakeABaseline) {
+  WriteReportRun(database_, {.name = "old", .outcomes = {"C", "I", "I", "I"}});
+  WriteReportRun(database_, {.name = "new", .outcomes = {"C", "C", "I", "I"}});
+  WriteReportRun(database_, {.name = "other", .outcomes = {"C", "C", "C", "I"}});
+  const auto difference = [&](std::vector<std::string> words, bool report) {
+    words.insert(words.end(), {"--db", database_});
+    const ProgramEnd end = RunAssay(words);
+    EXPECT_EQ(end.status, 0) << end.err;
+    const absl::StatusOr<Json> json = ParseJson(end.out);
+    EXPECT_OK(json.status());
+    const Json& of = report ? json->Find("comparisons")->AsArray()[0] : *json;
+    return *of.Find("tasks")->AsArray()[0].Find("difference")->FindNumber("value");
+  };
+  EXPECT_NEAR(difference({"report", "old", "new", "--format", "json"}, true), 0.25, 1e-12);
+  EXPECT_NEAR(difference({"report", "old", "new", "--baseline", "new", "--format", "json"}, true),
+              -0.25, 1e-12);
+  // One that is not among the runs is added to them.
+  EXPECT_NEAR(difference({"report", "new", "--baseline", "old", "--format", "json"}, true), 0.25,
+              1e-12);
+  EXPECT_NEAR(difference({"compare", "old", "new", "--json"}, false), 0.25, 1e-12);
+  EXPECT_NEAR(difference({"compare", "old", "new", "--baseline", "old", "--json"}, false), 0.25,
+              1e-12);
+  EXPECT_NEAR(difference({"compare", "old", "new", "--baseline", "new", "--json"}, false), -0.25,
+              1e-12);
+  const ProgramEnd neither =
+      RunAssay({"compare", "old", "new", "--baseline", "other", "--db", database_});
+  EXPECT_EQ(neither.status, 1);
+  EXPECT_THAT(neither.err, HasSubstr("expected one of the two runs"));
+  const ProgramEnd nobody =
+      RunAssay({"report", "old", "--baseline", "nobody", "--db", database_, "-o", "-"});
+  EXPECT_EQ(nobody.status, 1);
+  EXPECT_THAT(nobody.err, HasSubstr("there is no run 'nobody'"));
+}
+
+TEST_F(Reports, OneIsOne) {
+  WriteReportRun(database_, {.name = "a", .outcomes = {"C"}});
+  ASSERT_OK_AND_ASSIGN(const Report one, Load({"a"}));
+  EXPECT_THAT(one.verdicts[0], HasSubstr("(1 problem x 1 sample)"));
+  store_ = nullptr;
+  WriteReportRun(database_, {.name = "b", .outcomes = {"CCC", "IC-"}});
+  ASSERT_OK_AND_ASSIGN(const Report more, Load({"b"}));
+  EXPECT_THAT(more.verdicts[0], HasSubstr("1 of 6 samples is missing"));
+}
+
 TEST_F(Reports, MissingSamplesGiveBoundsAndNoNumber) {
   WriteReportRun(database_, {.name = "a", .outcomes = {"CC", "C-", "II"}});
   ASSERT_OK_AND_ASSIGN(const Report report, Load({"a"}));
   EXPECT_THAT(report.verdicts[0],
-              AllOf(HasSubstr("1 of 6 samples are missing"), HasSubstr("[50.0, 66.7]")));
+              AllOf(HasSubstr("1 of 6 samples is missing"), HasSubstr("[50.0, 66.7]")));
   const Json json = ReportToJson(report);
   const Json& task = json.Find("runs")->AsArray()[0].Find("tasks")->AsArray()[0];
   EXPECT_EQ(task.Find("table")->size(), 0u);

@@ -325,7 +325,15 @@ class TaskTranscripts {
     const TaskManifest& manifest = run.tasks[side.task].result.manifest;
     Json list = Json::MakeArray();
     for (const StoredSample& stored : ChooseSamples(std::move(samples), transcripts)) {
-      list.Append(SampleJson(stored, asked.problem, manifest));
+      Json& sample = list.AsArray().emplace_back(SampleJson(stored, asked.problem, manifest));
+      const Verdict& verdict = stored.sample.verdict;
+      // Graded again since: only then is it worth asking what was said before.
+      if (!stored.graded || verdict.grader_version == manifest.grader_version) continue;
+      ASSIGN_OR_RETURN(
+          const std::vector<Verdict> history,
+          run.input.store->VerdictHistory(run.input.run.manifest.id, task_->name,
+                                          stored.sample.problem_id, stored.sample.index));
+      if (history.size() > 1) sample.Set("history", HistoryJson(history));
     }
     return list;
   }
