@@ -9,6 +9,7 @@
 #include "harness/regrade.h"
 #include "harness/status.h"
 #include "harness/text.h"
+#include "reports/table.h"
 
 namespace assay {
 namespace {
@@ -101,8 +102,9 @@ void PrintFailed(int64_t failed, const std::string& because) {
 
 void Print(const RegradeReport& report, int show) {
   const int shown = PrintChanges(report.changes, show);
-  std::printf("%s samples graded again: %d verdicts change, %s graded for the first time\n",
-              WithThousands(report.samples).c_str(), shown,
+  std::printf("%s graded again: %s, %s graded for the first time\n",
+              Counted(report.samples, "sample").c_str(),
+              (Counted(shown, "verdict") + (shown == 1 ? " changes" : " change")).c_str(),
               WithThousands(report.newly_graded).c_str());
   PrintFailed(report.failed, report.failed_because);
 }
@@ -125,9 +127,9 @@ void Print(const VersionReport& report, const VersionPair& versions, int show) {
               report.score_after);
   PrintKinds(report.changes);
   if (report.compared + report.failed < report.samples) {
-    std::printf("%s of %s samples have no verdict to compare\n",
+    std::printf("%s of %s without a verdict to compare\n",
                 WithThousands(report.samples - report.compared - report.failed).c_str(),
-                WithThousands(report.samples).c_str());
+                Counted(report.samples, "sample").c_str());
   }
   PrintFailed(report.failed, report.failed_because);
 }

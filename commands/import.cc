@@ -9,6 +9,7 @@
 #include "harness/store.h"
 #include "harness/task.h"
 #include "harness/text.h"
+#include "reports/table.h"
 
 namespace assay {
 namespace {
@@ -82,12 +83,12 @@ void Tell(const Options& options, const Recording& recording, const ImportReport
                                   WithThousands(recording.other_tasks)));
   }
   if (report.unmatched > 0) {
-    Note(options, absl::StrFormat("left out: %s completions that belong to no problem",
-                                  WithThousands(report.unmatched)));
+    Note(options,
+         absl::StrFormat("left out: %s of no problem", Counted(report.unmatched, "completion")));
   }
   if (report.missing > 0) {
-    Note(options, absl::StrFormat("missing: %s samples that the file does not have%s",
-                                  WithThousands(report.missing),
+    Note(options, absl::StrFormat("missing: %s that the file does not have%s",
+                                  Counted(report.missing, "sample"),
                                   report.problems_recorded < report.problems
                                       ? " (--only-recorded leaves out problems without any)"
                                       : ""));

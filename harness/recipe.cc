@@ -182,7 +182,7 @@ std::vector<std::string> DeviationsFromRecipe(const Recipe& recipe, const Task& 
   CompareSampling(recipe, task, &deviations);
   CompareDefinitions(recipe, recipe_task, task, &deviations);
   if (task.samples_per_problem != recipe_task.samples) {
-    deviations.push_back(absl::StrFormat("%d samples of each problem instead of %d",
+    deviations.push_back(absl::StrFormat("samples of each problem: %d instead of %d",
                                          task.samples_per_problem, recipe_task.samples));
   }
   const Json* limit = run.options.Find("limit");

@@ -37,10 +37,10 @@ std::string WhatTheNumbersMean(const TaskResult& result) {
     const absl::StatusOr<const Metric*> metric = FindMetric(named.name);
     const Estimate& estimate = named.estimate;
     text += absl::StrFormat(
-        "%s of %s: %s; %s problems, %s samples; ± is the standard error, [ ] the %g %% interval "
+        "%s of %s: %s; %s, %s; ± is the standard error, [ ] the %g %% interval "
         "(%s)\n",
         named.name, result.manifest.name, metric.ok() ? (*metric)->about : "",
-        WithThousands(estimate.problems()), WithThousands(estimate.samples()),
+        Counted(estimate.problems(), "problem"), Counted(estimate.samples(), "sample"),
         100 * estimate.level(), estimate.method());
   }
   const auto& parts = result.parts;

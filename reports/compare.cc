@@ -317,17 +317,17 @@ std::vector<std::string> ComparisonNotes(const Comparison& comparison, std::stri
     const auto incomplete = [&](std::string_view letter, const OutcomeCounts& counts) {
       if (counts.complete()) return;
       notes.push_back(absl::StrFormat(
-          "%s: run %s lacks %s of %s samples; the difference is partial", task.task, letter,
-          WithThousands(counts.planned - counts.graded), WithThousands(counts.planned)));
+          "%s: run %s lacks %s of %s; the difference is partial", task.task, letter,
+          WithThousands(counts.planned - counts.graded), Counted(counts.planned, "sample")));
     };
     incomplete(a, task.counts_a);
     incomplete(b, task.counts_b);
     const size_t left_out = task.paired.only_in_a.size() + task.paired.only_in_b.size();
     if (left_out > 0) {
       notes.push_back(
-          absl::StrFormat("%s: compared on the %s problems that both runs have; %s alone has %d, "
+          absl::StrFormat("%s: compared on the %s that both runs have; %s alone has %d, "
                           "%s alone has %d",
-                          task.task, WithThousands(task.paired.problems), a,
+                          task.task, Counted(task.paired.problems, "problem"), a,
                           task.paired.only_in_a.size(), b, task.paired.only_in_b.size()));
     }
   }

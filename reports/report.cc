@@ -300,15 +300,16 @@ std::string Interval95(const Estimate& estimate, Unit unit) {
 std::string OneRunSentence(const RunReport& run, const TaskReport& task, bool allow_partial) {
   const TaskResult& result = task.result;
   const TaskManifest& manifest = result.manifest;
-  const std::string of = absl::StrFormat(
-      "%s problems x %d samples", WithThousands(manifest.problems), manifest.samples_per_problem);
+  const std::string of = absl::StrFormat("%s x %s", Counted(manifest.problems, "problem"),
+                                         Counted(manifest.samples_per_problem, "sample"));
   if (!result.complete() && !allow_partial) {
     if (!result.if_missing_wrong || !result.if_missing_right) {
       return absl::StrFormat("%s: nothing is graded.", manifest.name);
     }
-    return absl::StrFormat("%s: %s of %s samples are missing; %s's %s lies in [%s, %s] %%.",
-                           manifest.name, WithThousands(result.missing + result.ungraded),
-                           WithThousands(result.planned), run.letter,
+    const int64_t missing = result.missing + result.ungraded;
+    return absl::StrFormat("%s: %s of %s %s missing; %s's %s lies in [%s, %s] %%.", manifest.name,
+                           WithThousands(missing), Counted(result.planned, "sample"),
+                           IsOrAre(missing), run.letter,
                            result.headline() != nullptr ? result.headline()->name : "pass@1",
                            FormatPercent(result.if_missing_wrong->value()),
                            FormatPercent(result.if_missing_right->value()));

@@ -64,8 +64,9 @@ std::string Notes(const TaskResult& result, Partial partial) {
   const std::string& name = result.manifest.name;
   if (!result.complete()) {
     notes += absl::StrFormat(
-        "%s: %s of %s samples are missing%s; the bounds take them all wrong and all right%s\n",
-        name, WithThousands(result.missing + result.ungraded), WithThousands(result.planned),
+        "%s: %s of %s %s missing%s; the bounds take them all wrong and all right%s\n", name,
+        WithThousands(result.missing + result.ungraded), Counted(result.planned, "sample"),
+        IsOrAre(result.missing + result.ungraded),
         result.ungraded > 0
             ? absl::StrFormat(" (%s stored but not graded)", WithThousands(result.ungraded))
             : "",
@@ -82,15 +83,14 @@ std::string Notes(const TaskResult& result, Partial partial) {
   const bool many = result.graded > 0 && static_cast<double>(result.truncated) >
                                              kManyTruncated * static_cast<double>(result.graded);
   if (many && result.complete() && result.if_truncated_right) {
-    notes += absl::StrFormat(
-        "%s: truncated samples count as wrong; were they all right, pass@1 would be %s\n", name,
-        FormatPercent(result.if_truncated_right->value()));
+    notes += absl::StrFormat("%s: truncated samples count as wrong; if right, pass@1 would be %s\n",
+                             name, FormatPercent(result.if_truncated_right->value()));
   }
   if (result.undecided > 0 && result.complete() && result.if_undecided_right) {
-    notes += absl::StrFormat(
-        "%s: %s samples are undecided and count as wrong; were they all right, pass@1 would be "
-        "%s\n",
-        name, WithThousands(result.undecided), FormatPercent(result.if_undecided_right->value()));
+    notes += absl::StrFormat("%s: %s %s as wrong; if right, pass@1 would be %s\n", name,
+                             Counted(result.undecided, "undecided sample"),
+                             result.undecided == 1 ? "counts" : "count",
+                             FormatPercent(result.if_undecided_right->value()));
   }
   for (const UnavailableMetric& metric : result.unavailable) {
     notes += absl::StrFormat("%s: no %s: %s\n", name, metric.name, metric.why);

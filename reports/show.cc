@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_format.h"
 #include "harness/text.h"
+#include "reports/table.h"
 
 namespace assay {
 namespace {
@@ -195,8 +196,8 @@ std::string DescribeRun(const RunSummary& run, const Terminal& terminal) {
   out += Line(
       "state",
       absl::StrFormat(
-          "%s, %s of %s samples stored%s", RunStateName(run.state),
-          WithThousands(run.samples_stored), WithThousands(run.samples_planned),
+          "%s, %s of %s stored%s", RunStateName(run.state), WithThousands(run.samples_stored),
+          Counted(run.samples_planned, "sample"),
           run.failures > 0 ? absl::StrFormat(", %s failed", WithThousands(run.failures)) : ""));
   std::string model = Printable(manifest.model);
   if (!manifest.model_hash.empty() && manifest.model_hash != manifest.model) {

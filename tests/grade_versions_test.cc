@@ -100,7 +100,7 @@ TEST_F(GradeVersions, AStoredVersionAgainstThisProgram) {
   EXPECT_THAT(end.out, Not(HasSubstr("sample 2:")));
   EXPECT_THAT(end.out, HasSubstr("version 1 against now: 1 of 3 verdicts differ; score 1 -> 2"));
   EXPECT_THAT(end.out, HasSubstr("  incorrect -> correct: 1\n"));
-  EXPECT_THAT(end.out, HasSubstr("1 of 4 samples have no verdict to compare"));
+  EXPECT_THAT(end.out, HasSubstr("1 of 4 samples without a verdict to compare"));
 }
 
 TEST_F(GradeVersions, TwoStoredVersionsAndNothingIsWritten) {

@@ -161,7 +161,7 @@ TEST(Recipes, DeviationsOfARunAreTold) {
   const std::vector<std::string> told = DeviationsFromRecipe(recipe, tasks[0], run, manifest);
   for (const char* wanted :
        {"temperature 0 instead of 0.6", "max_tokens 1024 instead of 32768", "a system message",
-        "not forced to begin with '<think>\\n'", "`extract` is not", "1 samples of each problem",
+        "not forced to begin with '<think>\\n'", "`extract` is not", "samples of each problem: 1",
         "--limit 20", "not the file"}) {
     EXPECT_THAT(told, Contains(HasSubstr(wanted)));
   }

@@ -51,7 +51,7 @@ TEST_F(TransferCommands, PartialRunsExitWithOneAndWrongUseIsExplained) {
   WriteWholeFile(outputs_, R"({"idx": 0, "output": "\\boxed{42}"})");
   const ProgramEnd partial = RunAssay({"import", outputs_, "--task", yaml_, "--db", database_});
   EXPECT_EQ(partial.status, 1);
-  EXPECT_THAT(partial.err, HasSubstr("missing: 1 samples"));
+  EXPECT_THAT(partial.err, HasSubstr("missing: 1 sample that"));
   EXPECT_THAT(partial.err, HasSubstr("--only-recorded"));
   EXPECT_EQ(
       RunAssay({"import", outputs_, "--task", yaml_, "--db", database_, "--only-recorded"}).status,

@@ -103,6 +103,7 @@ function runMark(letter, named) {
 }
 
 const number = (value) => Number(value).toLocaleString('en-US');
+const count = (value, noun) => `${number(value)} ${noun}${Number(value) === 1 ? '' : 's'}`;
 const percent = (share) => (100 * share).toFixed(1) + ' %';
 
 // --- the view ---

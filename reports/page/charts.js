@@ -215,7 +215,7 @@ function scatter({title, about, pairs, a, b, onPick}) {
   };
   const rows = places.slice(0, 400);
   return figure({title, about, draw: paint, height: 380,
-    label: `${title}: ${pairs.length} problems by their share of right samples`,
+    label: `${title}: ${count(pairs.length, 'problem')} by their share of right samples`,
     data: table([
       {title: `${a} % right`, cell: (p) => percent(p.a), right: true},
       {title: `${b} % right`, cell: (p) => percent(p.b), right: true},

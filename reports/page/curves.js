@@ -12,7 +12,7 @@ function drawCurves(main) {
     h('div', {class: 'bar'}, choose('Task', 'task', names.map((n, i) => [i === 0 ? '' : n, n])),
         legendOf(letters)),
     curves.filter((c) => !c.task.complete).map((c) => h('p', {class: 'warning'},
-        `${c.letter}: ${number(c.task.samples.missing + c.task.samples.ungraded)} samples are ` +
+        `${c.letter}: ${count(c.task.samples.missing + c.task.samples.ungraded, 'sample')} ` +
         'missing; its curves are of the rest.')),
     h('div', {class: 'charts'}, againstK(name, curves), againstBudget(name, curves),
         againstLength(name, curves), lengths(name, curves)),

@@ -36,7 +36,7 @@ function runCards() {
   return h('ul', {class: 'runs'}, report.runs.map((run) => h('li', {},
       runMark(run.letter), h('span', {class: 'run-title'}, run.name),
       h('span', {class: 'about'}, [run.model !== run.name ? lastParts(run.model) + ' · ' : '',
-        `${number(run.samples_stored)} samples · ${run.state}`]))));
+        `${count(run.samples_stored, 'sample')} · ${run.state}`]))));
 }
 
 // Another baseline is another report: `assay view` makes it.
@@ -125,10 +125,10 @@ function flipsAndScatter() {
 function majorityCard(task, a, b) {
   const m = task.mcnemar;
   const ids = {gain: task.b_right_a_wrong, loss: task.a_right_b_wrong};
-  const toFlips = (flip, count) => count === 0 ? '0' : linkTo(
+  const toFlips = (flip, total) => total === 0 ? '0' : linkTo(
       {...DEFAULTS, tab: 'problems', task: task.task, pair: view.pair, flip,
         problem: ids[flip][0] || ''},
-      {'aria-label': `${count} problems: show them`}, number(count));
+      {'aria-label': `${count(total, 'problem')}: show them`}, number(total));
   return h('div', {class: 'card'}, h('h3', {}, task.task),
       h('table', {class: 'four'},
           h('caption', {class: 'unseen'}, `${task.task}: problems right in ${a} and in ${b}`),
@@ -266,6 +266,9 @@ function boundsCell(task, estimate) {
   return chart.node();
 }
 
+const countsAsWrong = (value, noun) =>
+  `${count(value, noun)} ${value === 1 ? 'counts' : 'count'} as wrong`;
+
 function boundNotes() {
   const lines = [];
   for (const run of report.runs) {
@@ -273,17 +276,17 @@ function boundNotes() {
       const who = report.runs.length > 1 ? `${run.letter}, ${task.task}` : task.task;
       const {bounds, samples} = task;
       if (!task.complete) {
-        lines.push(`${who}: ${number(samples.missing + samples.ungraded)} of ` +
-            `${number(samples.planned)} samples are missing; the bounds take them all wrong and ` +
-            'all right.');
+        const missing = samples.missing + samples.ungraded;
+        lines.push(`${who}: ${number(missing)} of ${count(samples.planned, 'sample')} ` +
+            `${missing === 1 ? 'is' : 'are'} missing; the bounds take them all wrong and all right.`);
       }
       if (bounds.truncated_right) {
-        lines.push(`${who}: ${number(samples.truncated)} truncated samples count as wrong; were ` +
-            `they all right, pass@1 would be ${bounds.truncated_right.shown.split(' ')[0]}.`);
+        lines.push(`${who}: ${countsAsWrong(samples.truncated, 'truncated sample')}; if ` +
+            `right, pass@1 would be ${bounds.truncated_right.shown.split(' ')[0]}.`);
       }
       if (bounds.undecided_right) {
-        lines.push(`${who}: ${number(samples.undecided)} samples are undecided and count as ` +
-            `wrong; were they all right, pass@1 would be ` +
+        lines.push(`${who}: ${countsAsWrong(samples.undecided, 'undecided sample')}; if ` +
+            `right, pass@1 would be ` +
             `${bounds.undecided_right.shown.split(' ')[0]}.`);
       }
     }
@@ -327,7 +330,7 @@ function tagTable(name, letters) {
   const foot = h('tr', {}, columns.map((column) => h('td', {class: column.className || null},
       column.className === 'chart' ? intervalAxis([0, 1], (v) => (100 * v).toFixed(0)) : null)));
   return h('details', {class: 'fold', open: tags.length <= TAGS_SHOWN && report.tasks.length <= 3},
-      h('summary', {}, h('strong', {}, name), ` · ${tags.length} tags`),
+      h('summary', {}, h('strong', {}, name), ` · ${count(tags.length, 'tag')}`),
       table(columns, rows, {caption: `${name} by tag`, foot}));
 }
 

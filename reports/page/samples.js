@@ -268,7 +268,7 @@ let searchFocus = null;
 function drawList(list, task, found, open) {
   const letters = task.letters;
   const heading = h('p', {class: 'about', role: 'status'},
-      `${number(found.length)} of ${number(task.problems.length)} problems`);
+      `${number(found.length)} of ${count(task.problems.length, 'problem')}`);
   const rows = h('ol', {class: 'problems', onkeydown: arrowKeys});
   const show = (from) => put(rows, found.slice(from, from + LISTED).map((problem) => h('li', {},
       linkTo({problem: problem.id, pick: ''}, {class: 'problem',
