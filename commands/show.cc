@@ -11,6 +11,7 @@
 #include "harness/store.h"
 #include "harness/task.h"
 #include "harness/text.h"
+#include "harness/token_logprobs.h"
 #include "reports/breakdown.h"
 #include "reports/published.h"
 #include "reports/results.h"
@@ -74,6 +75,7 @@ absl::StatusOr<std::vector<SampleView>> CollectSamples(Store& store, const RunSu
   filter.task = options.task;
   filter.problem_id = options.problem;
   filter.parts = SampleParts::kAll;
+  filter.logprobs = options.json;
   ASSIGN_OR_RETURN(filter.outcome, ParseOutcome(options.outcome));
   const int limit = options.limit.value_or(10);
   std::vector<SampleView> views;
@@ -128,7 +130,15 @@ absl::Status ShowSamples(Store& store, const RunSummary& run, const Options& opt
   RETURN_IF_ERROR(FillHistory(store, run, &views));
   if (options.json) {
     Json samples = Json::MakeArray();
-    for (const SampleView& view : views) samples.Append(SampleToJson(view));
+    for (const SampleView& view : views) {
+      Json sample = SampleToJson(view);
+      const std::string& logprobs = view.stored.sample.completion.logprobs;
+      if (!logprobs.empty()) {
+        ASSIGN_OR_RETURN(Json json, LogprobsToJson(logprobs));
+        sample.Find("completion")->Set("logprobs", std::move(json));
+      }
+      samples.Append(std::move(sample));
+    }
     const Json json = Json::MakeObject({{"run", run.manifest.id}, {"samples", std::move(samples)}});
     std::printf("%s\n", json.Dump(2).c_str());
     return absl::OkStatus();

@@ -5,6 +5,7 @@
 #include <bit>
 #include <charconv>
 #include <cstring>
+#include <limits>
 
 #include "harness/status.h"
 #include "harness/text.h"
@@ -225,6 +226,26 @@ bool JsonScanner::ReadInteger(int64_t* value) {
   if (!Number(&integer) || !integer) return false;
   const auto result = std::from_chars(text_.data() + begin, text_.data() + at_, *value);
   return result.ec == std::errc();
+}
+
+bool JsonScanner::ReadNumber(double* value) {
+  if (failed()) return false;
+  const char c = Peek();
+  if (c != '-' && !IsDigit(c)) {
+    Skip();
+    return false;
+  }
+  const size_t begin = at_;
+  bool integer = false;
+  if (!Number(&integer)) return false;
+  const auto result = std::from_chars(text_.data() + begin, text_.data() + at_, *value);
+  if (result.ec == std::errc()) return true;
+  // Out of range: towards zero where the exponent is negative, else as far as it goes.
+  const std::string_view text = text_.substr(begin, at_ - begin);
+  const bool tiny = text.find("e-") != text.npos || text.find("E-") != text.npos;
+  const double most = tiny ? 0 : std::numeric_limits<double>::max();
+  *value = c == '-' ? -most : most;
+  return true;
 }
 
 bool JsonScanner::Literal(std::string_view word) {

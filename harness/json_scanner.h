@@ -28,6 +28,9 @@ class JsonScanner {
   bool ReadString(std::string* value);  // replaces
   // An integer; a number that is none, or too large, gives false and is stepped over.
   bool ReadInteger(int64_t* value);
+  // A number, one too large as the greatest that there is; anything else gives false and is stepped
+  // over.
+  bool ReadNumber(double* value);
   bool Skip();  // one value of any kind
   // The text of one value, stepped over.
   std::string_view Raw();

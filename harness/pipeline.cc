@@ -41,7 +41,8 @@ struct GradingJob {
   Draw draw;
   Completion completion;
   size_t bytes() const {
-    return completion.raw.size() + completion.reasoning.size() + completion.answer.size();
+    return completion.raw.size() + completion.reasoning.size() + completion.answer.size() +
+           completion.logprobs.size();
   }
 };
 

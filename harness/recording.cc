@@ -6,6 +6,7 @@
 #include "harness/reasoning.h"
 #include "harness/status.h"
 #include "harness/text.h"
+#include "harness/token_logprobs.h"
 
 namespace assay {
 namespace {
@@ -285,8 +286,9 @@ absl::Status FieldReader::ReadOurs(const Row& row) {
   recorded.ids = {id};
   ASSIGN_OR_RETURN(recorded.index, SampleIndex(row, *index));
   Json kept = Json::MakeObject();
-  for (const char* name : {"raw", "reasoning", "answer", "unclosed_reasoning", "finish", "tokens",
-                           "latency_seconds", "cost_usd", "seed", "served_by", "served_model"}) {
+  for (const char* name :
+       {"raw", "reasoning", "answer", "unclosed_reasoning", "finish", "tokens", "latency_seconds",
+        "cost_usd", "seed", "served_by", "served_model", "logprobs"}) {
     if (const Json* found = fields.Find(name)) kept.Set(name, *found);
   }
   if (recording_->model.empty()) recording_->model = fields.FindString("model").value_or("");
@@ -412,6 +414,9 @@ absl::StatusOr<Completion> UnpackRecorded(const RecordedCompletion& recorded, bo
   completion.seed = static_cast<uint64_t>(kept.FindInteger("seed").value_or(0));
   completion.served_by = kept.FindString("served_by").value_or("");
   completion.served_model = kept.FindString("served_model").value_or("");
+  if (const Json* logprobs = kept.Find("logprobs")) {
+    RETURN_IF_ERROR(ReadLogprobs(*logprobs, &completion.logprobs).status());
+  }
   return completion;
 }
 

@@ -284,6 +284,7 @@ std::string SampleQuery(const SampleFilter& filter) {
       absl::StrFormat("SELECT p.problem_id, %s, v.id, %s", kSampleColumns, kVerdictColumns);
   if (filter.parts != SampleParts::kVerdicts) sql += absl::StrFormat(", %s", kTextColumns);
   if (filter.parts == SampleParts::kAll) sql += ", x.head";
+  if (filter.logprobs) sql += ", l.packed";  // the last one
   sql +=
       " FROM problems AS p CROSS JOIN samples AS s ON s.problem = p.id"
       " LEFT JOIN verdicts AS v ON v.id = (SELECT max(n.id) FROM verdicts AS n WHERE n.sample = "
@@ -292,6 +293,7 @@ std::string SampleQuery(const SampleFilter& filter) {
     sql += absl::StrFormat(" AND n.grader_version = %d", filter.grader_version);
   sql += ")";
   if (filter.parts != SampleParts::kVerdicts) sql += " CROSS JOIN texts AS x ON x.sample = s.id";
+  if (filter.logprobs) sql += " LEFT JOIN logprobs AS l ON l.sample = s.id";
   // Written out, so that one problem is found by its index.
   sql += " WHERE p.task = ?1";
   sql += filter.problem_id.empty() ? " AND ?2 IS NULL" : " AND p.problem_id = ?2";
@@ -308,7 +310,7 @@ class SampleReader {
   static constexpr int kTextsAt = kVerdictAt + kVerdictColumnCount;
 
   SampleReader(const SampleFilter& filter, Servers servers)
-      : parts_(filter.parts), servers_(std::move(servers)) {}
+      : parts_(filter.parts), logprobs_(filter.logprobs), servers_(std::move(servers)) {}
 
   absl::Status Read(const SqliteStatement& row, StoredSample* stored) {
     Sample& sample = stored->sample;
@@ -326,6 +328,7 @@ class SampleReader {
       sample.extraction = Extraction();
       sample.verdict = Verdict();
     }
+    RETURN_IF_ERROR(ReadLogprobs(row, &sample.completion.logprobs));
     return ReadTexts(row, &sample.completion);
   }
 
@@ -341,7 +344,19 @@ class SampleReader {
                        completion);
   }
 
+  absl::Status ReadLogprobs(const SqliteStatement& row, std::string* logprobs) {
+    logprobs->clear();
+    if (!logprobs_) return absl::OkStatus();
+    int column = kTextsAt;
+    if (parts_ != SampleParts::kVerdicts) column += kTextColumnCount;
+    if (parts_ == SampleParts::kAll) ++column;  // the head
+    if (row.IsNull(column)) return absl::OkStatus();
+    return Annotate(decompressor_.Decompress(row.Text(column), kMaxAskedBytes, logprobs),
+                    "log-probabilities");
+  }
+
   SampleParts parts_;
+  bool logprobs_;
   Servers servers_;
   Decompressor decompressor_;
 };
@@ -531,10 +546,14 @@ class SqliteStore final : public Store {
     ASSIGN_OR_RETURN(ReaderPool::Lease database, readers_.Borrow());
     ASSIGN_OR_RETURN(const std::vector<TaskRow> tasks, SelectTasks(*database, run_id, filter.task));
     ASSIGN_OR_RETURN(Servers servers, ReadServers(*database));
-    SampleReader reader(filter, std::move(servers));
-    ASSIGN_OR_RETURN(SqliteStatement query, database->Prepare(SampleQuery(filter)));
+    SampleFilter what = filter;
+    if (what.logprobs) {
+      ASSIGN_OR_RETURN(what.logprobs, HasLogprobs(*database));
+    }
+    SampleReader reader(what, std::move(servers));
+    ASSIGN_OR_RETURN(SqliteStatement query, database->Prepare(SampleQuery(what)));
     for (const TaskRow& task : tasks) {
-      RETURN_IF_ERROR(VisitSamples(query, task, filter, reader, visit));
+      RETURN_IF_ERROR(VisitSamples(query, task, what, reader, visit));
     }
     return absl::OkStatus();
   }

@@ -72,6 +72,7 @@ struct SampleFilter {
   std::optional<Outcome> outcome;
   int grader_version = 0;  // the newest verdict by this version of a grader; 0: the newest of all
   SampleParts parts = SampleParts::kVerdicts;
+  bool logprobs = false;  // Completion::logprobs too: many times the size of the texts
 };
 
 // Writes one run. Put* may be called from any thread; they block while the queue is full

@@ -8,6 +8,7 @@
 
 #include "harness/status.h"
 #include "harness/text.h"
+#include "harness/token_logprobs.h"
 
 namespace assay {
 namespace {
@@ -192,6 +193,31 @@ absl::Status TakeDoSample(std::string_view where, const std::string& name, const
   return absl::OkStatus();
 }
 
+// OpenAI's two fields, `logprobs` (a boolean) and `top_logprobs` (a number); a number as `logprobs`
+// says both, as in its older API.
+absl::Status TakeTopLogprobs(std::string_view where, const std::string& name, const Json& value,
+                             Json* sampling) {
+  const Json number = NumberOf(value);
+  if (!number.is_integer() || number.AsInteger() < 0 || number.AsInteger() > kMostTopLogprobs) {
+    return Wrong(where, name,
+                 absl::StrFormat("a number of alternatives from 0 to %d%s", kMostTopLogprobs,
+                                 name == "logprobs" ? ", true or false" : ""),
+                 value);
+  }
+  sampling->Set("top_logprobs", number);
+  sampling->Set("logprobs", true);
+  return absl::OkStatus();
+}
+
+absl::Status TakeLogprobs(std::string_view where, const std::string& name, const Json& value,
+                          Json* sampling) {
+  const bool yes = value == Json(true) || value == Json("true") || value == Json("True");
+  const bool no = value == Json(false) || value == Json("false") || value == Json("False");
+  if (!yes && !no) return TakeTopLogprobs(where, name, value, sampling);
+  sampling->Set("logprobs", yes);
+  return absl::OkStatus();
+}
+
 absl::Status TakeExtra(std::string_view where, const std::string& name, const Json& value,
                        Json* sampling) {
   if (!value.is_object()) return Wrong(where, name, "a map of request fields", value);
@@ -226,6 +252,8 @@ const std::map<std::string, Taker, std::less<>>& SamplingTakers() {
     }
     (*map)["stop"] = (*map)["until"] = (*map)["stop_sequences"] = TakeStop;
     (*map)["do_sample"] = TakeDoSample;
+    (*map)["logprobs"] = TakeLogprobs;
+    (*map)["top_logprobs"] = TakeTopLogprobs;
     (*map)["extra"] = (*map)["extra_body"] = TakeExtra;
     for (const char* name : {"presence_penalty", "frequency_penalty", "reasoning_effort",
                              "chat_template_kwargs", "logit_bias"}) {
@@ -312,6 +340,9 @@ Sampling SamplingFromJson(const Json& json) {
     sampling.max_tokens = static_cast<int>(*most);
   }
   sampling.stop = Texts(json.Find("stop"));
+  if (json.FindBool("logprobs").value_or(false)) {
+    sampling.top_logprobs = static_cast<int>(json.FindInteger("top_logprobs").value_or(0));
+  }
   if (const Json* extra = json.Find("extra")) sampling.extra = *extra;
   return sampling;
 }

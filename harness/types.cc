@@ -61,6 +61,10 @@ Json SamplingToJson(const Sampling& sampling) {
     for (const std::string& text : sampling.stop) stop.Append(text);
     json.Set("stop", std::move(stop));
   }
+  if (sampling.top_logprobs) {  // as OpenAI names the two
+    json.Set("logprobs", true);
+    json.Set("top_logprobs", *sampling.top_logprobs);
+  }
   if (sampling.extra.is_object()) {
     for (const Json::Member& member : sampling.extra.AsMembers())
       json.Set(member.first, member.second);

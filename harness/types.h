@@ -48,6 +48,8 @@ struct Sampling {
   std::optional<double> repetition_penalty;
   std::optional<int> max_tokens;
   std::vector<std::string> stop;
+  // Set: the log-probability of each drawn token is wanted, and so many alternatives.
+  std::optional<int> top_logprobs;
   uint64_t seed = 0;  // of the run; each sample gets its own, derived (harness/keys.h)
   Json extra;         // object or null: further request fields, passed through as given
 };
@@ -81,6 +83,9 @@ struct Completion {
   uint64_t seed = 0;         // the one sent or used for this sample
   std::string served_by;     // base URL, checkpoint directory or file that it came from
   std::string served_model;  // the name that the server reported
+  // Of all tokens drawn, the thinking's too, packed (harness/token_logprobs.h); empty where they
+  // were not asked for.
+  std::string logprobs;
 
   // Cut off at the token cap, or thinking that never ended: never searched for an answer.
   bool truncated() const { return finish == FinishReason::kLength || unclosed_reasoning; }

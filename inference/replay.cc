@@ -15,6 +15,7 @@
 #include "harness/rows.h"
 #include "harness/status.h"
 #include "harness/text.h"
+#include "harness/token_logprobs.h"
 #include "inference/tokens.h"
 
 namespace assay {
@@ -208,7 +209,7 @@ absl::Status Recording::Put(const Row& row, const std::string& task, const std::
     if (const Json* found = FindAny(row.fields, *names)) kept.Set(names->front(), *found);
   }
   for (const char* name : {"answer", "unclosed_reasoning", "tokens", "seed", "latency_seconds",
-                           "served_by", "served_model"}) {
+                           "served_by", "served_model", "logprobs"}) {
     if (const Json* found = row.fields.Find(name)) kept.Set(name, *found);
   }
   std::string frame;
@@ -258,6 +259,9 @@ absl::StatusOr<Completion> Recording::Find(const CompletionRequest& request, con
   completion.seed = static_cast<uint64_t>(row.FindInteger("seed").value_or(0));
   completion.served_by = row.FindString("served_by").value_or(path_);
   completion.served_model = row.FindString("served_model").value_or("");
+  if (const Json* logprobs = row.Find("logprobs"); logprobs != nullptr && logprobs->is_object()) {
+    RETURN_IF_ERROR(ReadLogprobs(*logprobs, &completion.logprobs).status());
+  }
   return completion;
 }
 

@@ -13,6 +13,7 @@
 #include "harness/manifest.h"
 #include "harness/status.h"
 #include "harness/text.h"
+#include "harness/token_logprobs.h"
 
 namespace assay {
 namespace {
@@ -53,17 +54,22 @@ void Append(Json members, Json* json) {
     json->Set(member.first, std::move(member.second));
 }
 
+// One sample at a time: with log-probabilities each may be many megabytes.
 absl::Status WriteTask(Store& store, const RunManifest& run, const std::string& task,
                        LineFile* file) {
-  return ForEachProblemWithSamples(
-      store, run.id, task,
-      [&](const Problem& problem, const Prompt& prompt,
-          const std::vector<StoredSample>& samples) -> absl::Status {
-        for (const StoredSample& sample : samples) {
-          RETURN_IF_ERROR(file->Write(SampleToJson(run, problem, prompt, sample).Dump()));
-        }
-        return absl::OkStatus();
-      });
+  return store.ForEachProblem(run.id, task, [&](const Problem& problem, const Prompt& prompt) {
+    const SampleFilter filter = {
+        .task = task, .problem_id = problem.id, .parts = SampleParts::kAll, .logprobs = true};
+    return store.ForEachSample(run.id, filter, [&](const StoredSample& sample) -> absl::Status {
+      Json line = SampleToJson(run, problem, prompt, sample);
+      const std::string& logprobs = sample.sample.completion.logprobs;
+      if (!logprobs.empty()) {
+        ASSIGN_OR_RETURN(Json json, LogprobsToJson(logprobs));
+        line.Set("logprobs", std::move(json));
+      }
+      return file->Write(line.Dump());
+    });
+  });
 }
 
 absl::Status WriteFailures(Store& store, const RunManifest& run, const std::string& task,

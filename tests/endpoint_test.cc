@@ -14,6 +14,7 @@
 #include "harness/keys.h"
 #include "harness/registry.h"
 #include "harness/text.h"
+#include "harness/token_logprobs.h"
 #include "tests/mock_server/server.h"
 #include "tests/testing.h"
 
@@ -793,6 +794,78 @@ TEST(Endpoint, AFieldThatIsOursCannotBePassedThrough) {
   request.sampling.extra = Json::MakeObject({{"n", 3}});
   const Landed landed = Complete(*OpenOrFail(ConfigFor({server->base_url()})), {request});
   EXPECT_EQ(landed.status.code(), absl::StatusCode::kInvalidArgument);
+}
+
+// Each token of a completion with what the server said of it: "text logprob alternatives".
+std::vector<LoggedToken> LogprobsOf(const Completion& completion) {
+  std::vector<LoggedToken> tokens;
+  EXPECT_OK(ForEachLoggedToken(completion.logprobs, [&](const LoggedToken& token) {
+    tokens.push_back(token);
+    return absl::OkStatus();
+  }));
+  return tokens;
+}
+
+TEST(Endpoint, LogprobsAreAskedForAndComeBackTokenByToken) {
+  mock_server::Options options;
+  options.record = true;
+  options.reasoning = mock_server::ReasoningForm::kField;
+  const auto server = StartOrFail(options);
+  for (const std::string api : {"chat", "completions"}) {
+    for (const std::string stream : {"false", "true"}) {
+      const auto source = OpenOrFail(
+          ConfigFor({server->base_url()}, FastOptions({{"api", api}, {"stream", stream}})));
+      for (const int alternatives : {0, 3}) {
+        CompletionRequest request = MakeRequest(1, 3);
+        request.sampling.top_logprobs = alternatives;
+        const Landed landed = Complete(*source, {request});
+        ASSERT_OK(landed.status);
+        ASSERT_EQ(landed.completions.size(), 3u);
+        for (const auto& [key, completion] : landed.completions) {
+          std::string text;
+          for (const LoggedToken& token : LogprobsOf(completion)) {
+            text += token.drawn.text;
+            EXPECT_LE(token.drawn.logprob, 0);
+            ASSERT_EQ(token.top.size(), static_cast<size_t>(alternatives));
+            if (alternatives > 0) {
+              EXPECT_EQ(token.top[1].text, token.drawn.text + "b");
+            }
+          }
+          // The thinking's tokens are there too.
+          EXPECT_EQ(text, api == "chat" ? completion.reasoning + completion.raw : completion.raw);
+        }
+        const Json body = RecordedBody(server->recorded().back());
+        if (api == "chat") {
+          EXPECT_EQ(body.FindBool("logprobs"), true);
+          EXPECT_EQ(body.FindInteger("top_logprobs"), alternatives);
+        } else {
+          EXPECT_EQ(body.FindInteger("logprobs"), alternatives);
+          EXPECT_EQ(body.Find("top_logprobs"), nullptr);
+        }
+      }
+    }
+  }
+  // Nothing is asked for, nothing is kept.
+  const Landed plain = Complete(*OpenOrFail(ConfigFor({server->base_url()})), {MakeRequest(1, 1)});
+  EXPECT_EQ(RecordedBody(server->recorded().back()).Find("logprobs"), nullptr);
+  EXPECT_EQ(plain.completions.begin()->second.logprobs, "");
+}
+
+TEST(Endpoint, AServerWithoutLogprobsEndsTheRunAndSaysSo) {
+  mock_server::Options options;
+  options.honours_logprobs = false;
+  const auto server = StartOrFail(options);
+  for (const std::string stream : {"false", "true"}) {
+    CompletionRequest request = MakeRequest(1, 2);
+    request.sampling.top_logprobs = 0;
+    const auto source =
+        OpenOrFail(ConfigFor({server->base_url()}, FastOptions({{"stream", stream}})));
+    const Landed landed = Complete(*source, {request});
+    EXPECT_EQ(landed.status.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_THAT(std::string(landed.status.message()),
+                HasSubstr("the log-probabilities of tokens were asked for, and it has none"));
+    EXPECT_TRUE(landed.completions.empty());
+  }
 }
 
 // What the probe must find of each personality.

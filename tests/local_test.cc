@@ -17,11 +17,15 @@
 #include "harness/keys.h"
 #include "harness/loglikelihood.h"
 #include "harness/registry.h"
+#include "harness/status.h"
 #include "harness/text.h"
+#include "harness/token_logprobs.h"
 #include "inference/engine/chat.h"
 #include "inference/engine/cpu.h"
 #include "inference/engine/cuda/open.h"
 #include "inference/engine/engine.h"
+#include "inference/engine/request.h"
+#include "inference/engine/scheduler.h"
 #include "tests/engine_models.h"
 #include "tests/testing.h"
 
@@ -530,6 +534,141 @@ TEST(LocalScore, LogProbabilitiesAreThoseOfTheLogits) {
     EXPECT_EQ((*scored)[i].tokens, static_cast<int>(whole.ids.size() - context.ids.size()));
     EXPECT_EQ((*scored)[i].text, request.prompt.continuations[i]);
   }
+}
+
+// Those of drawn tokens are those that `Score` gives the same tokens, and asking changes no token.
+TEST(LocalScore, DrawnTokensHaveTheLogProbabilitiesThatScoringGives) {
+  const Json options = Json::MakeObject({{"chat_template", "none"}});
+  std::vector<CompletionRequest> requests = MakeRequests(4, 3);
+  const Landed plain = CompleteWith(options, requests);
+  for (CompletionRequest& request : requests) request.sampling.top_logprobs = 5;
+  const Landed logged = CompleteWith(options, requests);
+  EXPECT_EQ(logged.texts(), plain.texts());
+  for (const auto& [id, completion] : plain.completions) EXPECT_EQ(completion.logprobs, "");
+
+  ASSERT_OK_AND_ASSIGN(EngineOptions engine_options, ReadEngineOptions(options));
+  ASSERT_OK_AND_ASSIGN(const Engine engine, OpenEngine(Model(), engine_options));
+  const Tokenizer& tokenizer = *engine.checkpoint->tokenizer();
+  std::map<SampleId, FinishedSample> drawn;
+  Scheduler scheduler(engine.runner.get(), [&](FinishedSample sample) {
+    const SampleId id(requests[sample.tag].problem_id, sample.sample);
+    drawn[id] = std::move(sample);
+  });
+  std::vector<RenderedPrompt> prompts;
+  for (const CompletionRequest& request : requests) {
+    ASSERT_OK_AND_ASSIGN(prompts.emplace_back(), engine.chat->Render(request.prompt));
+    ASSERT_OK_AND_ASSIGN(
+        const ResolvedSampling sampling,
+        ResolveSampling(request.sampling, engine.checkpoint->config(), engine.memory.context, ""));
+    GroupRequest group;
+    group.tag = prompts.size() - 1;
+    group.prompt = prompts.back().ids;
+    group.plan = sampling.plan;
+    group.key = ProblemKey(request.sampling.seed, request.task, request.problem_id);
+    group.samples = Indices(3);
+    group.stop_ids = sampling.stop_ids;
+    group.max_tokens = sampling.max_tokens;
+    ASSERT_OK(scheduler.Submit(std::move(group)));
+  }
+  while (true) {
+    ASSERT_OK_AND_ASSIGN(const bool worked, scheduler.Step());
+    if (!worked) break;
+  }
+  int compared = 0;
+  for (const auto& [id, sample] : drawn) {
+    // The whole sample up to each of its tokens: differences are the tokens' own.
+    ScoreRequest score = {prompts[sample.tag].ids, {}};
+    for (size_t size = 1; size <= sample.ids.size(); ++size) {
+      score.continuations.emplace_back(sample.ids.begin(),
+                                       sample.ids.begin() + static_cast<ptrdiff_t>(size));
+    }
+    ASSERT_OK_AND_ASSIGN(const auto scores, scheduler.Score({&score, 1}));
+    double before = 0;
+    size_t at = 0;
+    ASSERT_OK(ForEachLoggedToken(
+        logged.completions.at(id).logprobs, [&](const LoggedToken& token) -> absl::Status {
+          CHECK(at < sample.ids.size());
+          EXPECT_EQ(token.drawn.text, tokenizer.TokenBytes(sample.ids[at]));
+          const double sum = scores[0][at++].logprob;
+          EXPECT_NEAR(token.drawn.logprob, sum - before, 1e-4) << id.first << " token " << at;
+          before = sum;
+          EXPECT_EQ(token.top.size(), 5u);
+          for (size_t i = 1; i < token.top.size(); ++i) {
+            EXPECT_GE(token.top[i - 1].logprob, token.top[i].logprob);
+          }
+          EXPECT_GE(token.top[0].logprob, token.drawn.logprob);
+          ++compared;
+          return absl::OkStatus();
+        }));
+    EXPECT_EQ(at, sample.ids.size());
+  }
+  EXPECT_GT(compared, 200);
+}
+
+TEST(LocalProgram, LogprobsAreStoredExportedShownAndImported) {
+  const TemporaryDirectory directory;
+  const std::string database = directory.Path("a.db"), file = directory.Path("a.jsonl");
+  const auto run = [&](const std::string& gen_kwargs, const std::string& into) {
+    return RunAssay({"run", "--model", Model(), "--tasks", "basics_numbers", "--samples", "2",
+                     "--max-tokens", "12", "--db", into, "--limit", "3", "--quiet", "--gen-kwargs",
+                     gen_kwargs});
+  };
+  ASSERT_EQ(run("logprobs=2", database).status, 0);
+  ASSERT_EQ(RunAssay({"export", "last", "--db", database, "--output", file}).status, 0);
+  const auto rows = testing_support::ReadJsonLinesFile(file);
+  ASSERT_EQ(rows.size(), 6u);
+  for (const Json& row : rows) {
+    const Json* logprobs = row.Find("logprobs");
+    ASSERT_NE(logprobs, nullptr) << row.Dump();
+    const Json::Array& content = logprobs->Find("content")->AsArray();
+    const Json& tokens = *row.Find("tokens");
+    EXPECT_EQ(static_cast<int64_t>(content.size()),
+              *tokens.FindInteger("reasoning") + *tokens.FindInteger("answer"));
+    for (const Json& token : content) {
+      EXPECT_TRUE(token.FindString("token").has_value());
+      EXPECT_LE(*token.FindNumber("logprob"), 0);
+      EXPECT_EQ(token.Find("top_logprobs")->size(), 2u);
+    }
+  }
+  const ProgramEnd shown =
+      RunAssay({"show", "last", "--db", database, "--json", "--limit", "1", "--sample", "1"});
+  ASSERT_EQ(shown.status, 0) << shown.err;
+  ASSERT_OK_AND_ASSIGN(const Json json, ParseJson(shown.out));
+  EXPECT_EQ(*json.Find("samples")->AsArray()[0].Find("completion")->Find("logprobs"),
+            *rows[0].Find("logprobs"));
+  // Back through a recording, as it was.
+  for (const std::vector<std::string>& words : std::vector<std::vector<std::string>>{
+           {"import", file, "--task", "basics_numbers", "--db", directory.Path("b.db"), "-q"},
+           {"run", "--model", "replay:" + file, "--tasks", "basics_numbers", "--samples", "2",
+            "--limit", "3", "--db", directory.Path("b.db"), "--quiet"}}) {
+    const ProgramEnd end = RunAssay(words);
+    EXPECT_NE(end.status, 2) << end.err;
+    const std::string again = directory.Path("b.jsonl");
+    ASSERT_EQ(
+        RunAssay({"export", "last", "--db", directory.Path("b.db"), "--output", again}).status, 0);
+    size_t found = 0;
+    for (const Json& row : testing_support::ReadJsonLinesFile(again)) {
+      for (const Json& before : rows) {
+        if (row.Find("raw") == nullptr || *row.Find("problem_id") != *before.Find("problem_id") ||
+            *row.Find("index") != *before.Find("index")) {
+          continue;
+        }
+        ASSERT_NE(row.Find("logprobs"), nullptr) << words[0];
+        EXPECT_EQ(*row.Find("logprobs"), *before.Find("logprobs"));
+        ++found;
+      }
+    }
+    EXPECT_EQ(found, 6u) << words[0];
+    std::filesystem::remove(directory.Path("b.db"));
+  }
+  // Without the option nothing is there, and the samples are the same.
+  ASSERT_EQ(run("logprobs=false", directory.Path("c.db")).status, 0);
+  EXPECT_EQ(Exported(directory.Path("c.db"), directory.Path("c.jsonl")),
+            Exported(database, directory.Path("d.jsonl")));
+  EXPECT_THAT(testing_support::ReadWholeFile(directory.Path("c.jsonl")),
+              testing::Not(HasSubstr("logprob\"")));
+  EXPECT_THAT(run("logprobs=21", directory.Path("c.db")).err,
+              HasSubstr("logprobs: expected a number of alternatives from 0 to 20, true or false"));
 }
 
 TEST(LocalScore, AccAndAccNormMayDiffer) {

@@ -24,6 +24,7 @@
 #include "harness/status.h"
 #include "harness/store/schema.h"
 #include "harness/store/texts.h"
+#include "harness/token_logprobs.h"
 #include "tests/testing.h"
 
 namespace assay {
@@ -201,6 +202,41 @@ TEST_F(StoreTest, EveryFieldOfASampleComesBack) {
     ExpectEqual(samples[i], MakeSample("sums", id, static_cast<int>(i % 4)));
     EXPECT_TRUE(samples[i].graded);
   }
+}
+
+TEST_F(StoreTest, LogprobsComeBackWhereTheyAreWanted) {
+  auto store = OpenStore();
+  RunManifest manifest = MakeManifest();
+  ASSERT_OK_AND_ASSIGN(auto writer, store->CreateRun(&manifest));
+  ASSERT_OK(writer->PutProblem("sums", MakeProblem("p0"), MakePrompt("p0")));
+  std::string packed;
+  for (int i = 0; i < 5000; ++i) {
+    AppendLoggedToken({{"token", -0.5F}, {{"token", -0.5F}, {"other", -1.5F}}}, &packed);
+  }
+  for (int i = 0; i < 3; ++i) {
+    StoredSample sample = MakeSample("sums", "p0", i);
+    if (i != 1) sample.sample.completion.logprobs = packed + std::string(1 + i, '\0');
+    ASSERT_OK(writer->PutSample(std::move(sample)));
+  }
+  ASSERT_OK(writer->Finish(RunState::kComplete));
+  for (const SampleParts parts :
+       {SampleParts::kVerdicts, SampleParts::kAnswers, SampleParts::kAll}) {
+    const auto with = Samples(*store, manifest.id, {.parts = parts, .logprobs = true});
+    const auto without = Samples(*store, manifest.id, {.parts = parts});
+    ASSERT_EQ(with.size(), 3u);
+    ASSERT_EQ(without.size(), 3u);
+    for (int i = 0; i < 3; ++i) {
+      const std::string& found = with[i].sample.completion.logprobs;
+      EXPECT_EQ(found, i == 1 ? "" : packed + std::string(1 + i, '\0'));
+      EXPECT_EQ(without[i].sample.completion.logprobs, "");
+      EXPECT_EQ(with[i].sample.completion.raw, without[i].sample.completion.raw);
+    }
+  }
+  ASSERT_OK_AND_ASSIGN(Sqlite database, Sqlite::Open(path_, SqliteMode::kReadWrite));
+  EXPECT_FALSE(database.Execute("UPDATE logprobs SET packed = x'00'").ok());
+  ASSERT_OK_AND_ASSIGN(const int64_t bytes,
+                       database.QueryInteger("SELECT max(length(packed)) FROM logprobs"));
+  EXPECT_LT(bytes, 5000) << "they are compressed";
 }
 
 TEST_F(StoreTest, PartsLeaveOutTexts) {
@@ -813,6 +849,9 @@ TEST_F(StoreTest, OlderFileIsBroughtUpToDate) {
     EXPECT_EQ(samples[0].sample.completion.raw, "<think>\nold thoughts\n</think>\n\n42");
     EXPECT_EQ(samples[0].sample.completion.reasoning, "old thoughts");
     EXPECT_EQ(samples[1].sample.verdict.outcome, Outcome::kIncorrect);
+    const auto with = Samples(*store, summary.manifest.id, {.logprobs = true});
+    ASSERT_EQ(with.size(), 2u);
+    EXPECT_EQ(with[0].sample.completion.logprobs, "");  // a table of schema 3
     ASSERT_OK_AND_ASSIGN(Sqlite database, Sqlite::Open(path_, SqliteMode::kReadOnly));
     ASSERT_OK_AND_ASSIGN(const int64_t version, database.QueryInteger("PRAGMA user_version"));
     EXPECT_EQ(version, SchemaVersion());
@@ -1091,6 +1130,34 @@ TEST_F(StoreTest, DirectoryThatCannotBeWrittenIsReadAllTheSame) {
   });
   EXPECT_EQ(Await(child), 0);
   chmod(directory_.Path().c_str(), 0755);
+}
+
+// A file of the schema before log-probabilities, where nobody may write: read as it is.
+TEST_F(StoreTest, AFileWithoutLogprobsIsReadWhereItCannotBeBroughtUpToDate) {
+  const std::string run = MakeRun(*OpenStore());
+  {
+    ASSERT_OK_AND_ASSIGN(Sqlite database, Sqlite::Open(path_, SqliteMode::kReadWrite));
+    ASSERT_OK(database.Execute("DROP TABLE logprobs; PRAGMA user_version = 2;"));
+  }
+  ASSERT_EQ(chmod(directory_.Path().c_str(), 0555), 0);
+  ASSERT_EQ(chmod(path_.c_str(), 0444), 0);
+  const pid_t child = Fork([&] {
+    if (!BecomeNobody()) return 2;
+    auto store = Store::Open(path_, StoreMode::kReadOnly);
+    if (!store.ok()) return 3;
+    int count = 0;
+    const SampleFilter filter = {.parts = SampleParts::kAll, .logprobs = true};
+    const absl::Status status = (*store)->ForEachSample(run, filter, [&](const StoredSample& s) {
+      count += s.sample.completion.logprobs.empty() && !s.sample.completion.raw.empty() ? 1 : 100;
+      return absl::OkStatus();
+    });
+    return status.ok() && count == 12 ? 0 : 4;
+  });
+  EXPECT_EQ(Await(child), 0);
+  chmod(directory_.Path().c_str(), 0755);
+  chmod(path_.c_str(), 0644);
+  // Where it can be written it is brought up to date, and loses nothing.
+  EXPECT_EQ(Samples(*OpenStore(), run, {.parts = SampleParts::kAll, .logprobs = true}).size(), 12u);
 }
 
 TEST_F(StoreTest, FileThatCannotBeReadIsPermissionDenied) {

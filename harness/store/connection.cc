@@ -46,6 +46,8 @@ absl::StatusOr<Sqlite> OpenReader(const std::string& path, SqliteMode mode) {
   RETURN_IF_ERROR(database.Execute("PRAGMA query_only = ON; PRAGMA cache_size = -16384"));
   ASSIGN_OR_RETURN(const bool old, NeedsMigration(database));
   if (!old) return database;
+  ASSIGN_OR_RETURN(const bool readable, IsReadableAsItIs(database));
+  if (readable) return database;
   return FailedPrecondition("%s: written by an older assay, and cannot be brought up to date here",
                             path);
 }

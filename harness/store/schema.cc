@@ -120,7 +120,18 @@ CREATE VIEW newest_verdicts AS
   LEFT JOIN verdicts
     ON verdicts.id = (SELECT max(id) FROM verdicts AS v WHERE v.sample = samples.id);
 )sql",
+    R"sql(
+CREATE TABLE logprobs (
+  sample INTEGER PRIMARY KEY REFERENCES samples (id),
+  packed BLOB NOT NULL
+);
+CREATE TRIGGER logprobs_never_change BEFORE UPDATE ON logprobs
+  BEGIN SELECT RAISE(ABORT, 'a stored completion is never changed'); END;
+)sql",
 };
+
+// Schema 3 only added a table.
+constexpr int64_t kOldestReadable = 2;
 
 absl::StatusOr<int64_t> Version(Sqlite& database) {
   return database.QueryInteger("PRAGMA user_version");
@@ -163,6 +174,18 @@ absl::StatusOr<bool> NeedsMigration(Sqlite& database) {
   absl::StatusOr<bool> needed = NeedsMigrationNow(database);
   RETURN_IF_ERROR(database.Execute("COMMIT"));
   return needed;
+}
+
+absl::StatusOr<bool> IsReadableAsItIs(Sqlite& database) {
+  ASSIGN_OR_RETURN(const int64_t version, Version(database));
+  return version >= kOldestReadable && version <= SchemaVersion();
+}
+
+absl::StatusOr<bool> HasLogprobs(Sqlite& database) {
+  ASSIGN_OR_RETURN(
+      const int64_t tables,
+      database.QueryInteger("SELECT count(*) FROM sqlite_master WHERE name = 'logprobs'"));
+  return tables > 0;
 }
 
 absl::Status Migrate(Sqlite& database) {

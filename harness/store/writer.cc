@@ -41,6 +41,7 @@ struct ProblemJob {
 struct SampleJob {
   StoredSample stored;
   PackedTexts texts;
+  std::string logprobs;  // a zstd frame, or empty
 };
 struct FailureJob {
   std::string task;
@@ -54,7 +55,8 @@ struct StateJob {
 using Job = std::variant<ProblemJob, SampleJob, FailureJob, StateJob>;
 
 size_t TextBytes(const Completion& completion) {
-  return completion.raw.size() + completion.reasoning.size() + completion.answer.size();
+  return completion.raw.size() + completion.reasoning.size() + completion.answer.size() +
+         completion.logprobs.size();
 }
 
 struct JobBytes {
@@ -128,6 +130,7 @@ class RunTables {
   std::string frame_;
   int64_t now_ms_ = 0;
   SqliteStatement insert_problem_, find_problem_, asked_, insert_sample_, key_of_, insert_texts_;
+  SqliteStatement insert_logprobs_;
   SqliteStatement insert_server_, find_server_, insert_failure_, delete_failure_, set_state_;
   std::optional<VerdictTable> verdicts_;
   // Rows that were looked up lately; bounded, since a run may have any number of problems.
@@ -166,6 +169,7 @@ absl::Status RunTables::PrepareAll() {
                           "INSERT INTO texts (sample, raw_begin, raw_size, reasoning_begin, "
                           "reasoning_size, answer_begin, answer_size, cut, tail, head) "
                           "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  RETURN_IF_ERROR(prepare(insert_logprobs_, "INSERT INTO logprobs (sample, packed) VALUES (?, ?)"));
   RETURN_IF_ERROR(prepare(insert_server_,
                           "INSERT INTO servers (served_by, served_model) VALUES (?, ?) "
                           "ON CONFLICT (served_by, served_model) DO NOTHING"));
@@ -190,7 +194,12 @@ void RunTables::Prepare(Job& job) {
     compressor_.Compress(problem->asked, LevelFor(problem->asked.size()), &frame_);
     problem->asked = frame_;
   } else if (auto* sample = std::get_if<SampleJob>(&job)) {
-    PackTexts(&sample->stored.sample.completion, compressor_, &sample->texts);
+    Completion& completion = sample->stored.sample.completion;
+    PackTexts(&completion, compressor_, &sample->texts);
+    if (completion.logprobs.empty()) return;
+    compressor_.Compress(completion.logprobs, LevelFor(completion.logprobs.size()),
+                         &sample->logprobs);
+    completion.logprobs = std::string();
   }
 }
 
@@ -254,6 +263,9 @@ absl::Status RunTables::Write(SampleJob& job) {
   if (database_.changes() == 0) return CheckSameKey(job.stored, problem);
   const int64_t row = database_.last_row_id();
   RETURN_IF_ERROR(WriteTexts(row, job.texts));
+  if (!job.logprobs.empty()) {
+    RETURN_IF_ERROR(insert_logprobs_.Execute(row, SqliteBlob{job.logprobs}));
+  }
   if (!sample.verdict.grader.empty()) {
     RETURN_IF_ERROR(verdicts_->Add(row, sample.extraction, sample.verdict, now_ms_));
   }

@@ -61,6 +61,12 @@ absl::StatusOr<ResolvedSampling> ResolveSampling(const Sampling& sampling,
   plan.repetition_penalty = sampling.repetition_penalty.value_or(1);
   RETURN_IF_ERROR(CheckRange("repetition_penalty", plan.repetition_penalty,
                              plan.repetition_penalty > 0, "above 0"));
+  if (sampling.top_logprobs) {
+    const int count = *sampling.top_logprobs;
+    RETURN_IF_ERROR(CheckRange("top_logprobs", count, count >= 0 && count <= kMaxLogprobs,
+                               absl::StrFormat("between 0 and %d", kMaxLogprobs)));
+    plan.logprobs = std::max(1, count);  // the sampler reports none without a first alternative
+  }
   resolved.max_tokens = sampling.max_tokens.value_or(context);
   RETURN_IF_ERROR(
       CheckRange("max_tokens", resolved.max_tokens, resolved.max_tokens >= 1, "at least 1"));

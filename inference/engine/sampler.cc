@@ -70,7 +70,10 @@ std::span<const float> Sampler::Penalised(std::span<const float> logits, double 
 
 void Sampler::Report(std::span<const float> logits, int count, DrawnToken* drawn) {
   const double sum = LogSumExp(logits, logits[Greatest(logits)]);
-  drawn->logprob = static_cast<double>(logits[drawn->id]) - sum;
+  const auto logprob = [sum](float logit) {
+    return static_cast<float>(static_cast<double>(logit) - sum);
+  };
+  drawn->logprob = logprob(logits[drawn->id]);
   candidates_.clear();
   for (int i = 0; i < usable_; ++i) candidates_.push_back({logits[i], i, 0});
   const auto kept = std::min(static_cast<size_t>(count), candidates_.size());
@@ -78,7 +81,7 @@ void Sampler::Report(std::span<const float> logits, int count, DrawnToken* drawn
                     candidates_.end());
   drawn->top.clear();
   for (size_t i = 0; i < kept; ++i) {
-    drawn->top.push_back({candidates_[i].id, static_cast<double>(candidates_[i].logit) - sum});
+    drawn->top.push_back({candidates_[i].id, logprob(candidates_[i].logit)});
   }
 }
 

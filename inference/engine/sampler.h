@@ -36,12 +36,12 @@ struct DrawKey {
 
 struct TokenLogprob {
   int id = 0;
-  double logprob = 0;
+  float logprob = 0;
 };
 
 struct DrawnToken {
   int id = -1;
-  double logprob = 0;             // of the logits as they came; only where the plan asks for some
+  float logprob = 0;              // of the logits as they came; only where the plan asks for some
   std::vector<TokenLogprob> top;  // by falling logprob, then by id
 };
 

@@ -8,6 +8,7 @@
 #include "harness/loglikelihood.h"
 #include "harness/reasoning.h"
 #include "harness/status.h"
+#include "harness/token_logprobs.h"
 #include "inference/engine/reply_text.h"
 #include "inference/engine/request.h"
 #include "inference/engine/scheduler.h"
@@ -67,6 +68,7 @@ class EngineSource final : public CompletionSource {
                                          const RenderedPrompt& prompt, uint64_t tag) const;
   void FailAll(const CompletionRequest& request, const absl::Status& error,
                const CompletionFlow& flow) const;
+  std::string PackLogprobs(std::span<const DrawnToken> drawn, size_t alternatives) const;
   Completion MakeCompletion(const OpenRequest& open, const FinishedSample& sample,
                             const CompletionFlow& flow) const;
   void HandOver(FinishedSample sample, Session* session);
@@ -165,6 +167,27 @@ absl::Status EngineSource::Accept(CompletionRequest request, Session* session) {
   return session->scheduler.Submit(std::move(group));
 }
 
+// `alternatives` may be fewer than were reported.
+std::string EngineSource::PackLogprobs(std::span<const DrawnToken> drawn,
+                                       size_t alternatives) const {
+  const Tokenizer& tokenizer = *engine_.checkpoint->tokenizer();
+  std::string packed;
+  LoggedToken token;
+  const auto set = [&](int id, float logprob, TokenChance* chance) {
+    chance->text = tokenizer.TokenBytes(id);
+    chance->logprob = logprob;
+  };
+  for (const DrawnToken& one : drawn) {
+    set(one.id, one.logprob, &token.drawn);
+    token.top.resize(std::min(alternatives, one.top.size()));
+    for (size_t i = 0; i < token.top.size(); ++i) {
+      set(one.top[i].id, one.top[i].logprob, &token.top[i]);
+    }
+    AppendLoggedToken(token, &packed);
+  }
+  return packed;
+}
+
 Completion EngineSource::MakeCompletion(const OpenRequest& open, const FinishedSample& sample,
                                         const CompletionFlow& flow) const {
   const auto& text = static_cast<const ReplyText&>(*sample.watcher);
@@ -177,6 +200,9 @@ Completion EngineSource::MakeCompletion(const OpenRequest& open, const FinishedS
   completion.answer = std::move(split.answer);
   completion.unclosed_reasoning = split.unclosed;
   completion.finish = FinishOf(sample.end);
+  if (const auto& wanted = open.request.sampling.top_logprobs) {
+    completion.logprobs = PackLogprobs(sample.logprobs, static_cast<size_t>(*wanted));
+  }
   const auto tokens = static_cast<int64_t>(sample.ids.size());
   const bool thought = split.unclosed || !completion.reasoning.empty() || split.empty;
   const size_t thinking_bytes = completion.raw.size() - completion.answer.size();

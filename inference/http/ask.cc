@@ -65,8 +65,15 @@ void AppendPrompt(const Settings& settings, const Prompt& prompt, std::string* o
 void AppendSampling(const Settings& settings, const Sampling& sampling, std::string* out) {
   const Json fields = SamplingToJson(sampling);
   if (!fields.is_object()) return;
+  // /v1/completions has one field for what are two in chat completions.
+  const bool one_field = settings.api == Api::kCompletions && sampling.top_logprobs.has_value();
   for (const auto& [name, value] : fields.AsMembers()) {
+    if (one_field && name == "logprobs") continue;
     *out += ",";
+    if (one_field && name == "top_logprobs") {
+      *out += "\"logprobs\":" + value.Dump();
+      continue;
+    }
     AppendJsonString(name == "max_tokens" ? settings.max_tokens_field : name, out);
     *out += ":";
     *out += value.Dump();
@@ -162,6 +169,7 @@ Completion ToCompletion(const Ask& ask, Reply* reply, size_t position, uint64_t 
   completion.answer = std::move(split.answer);
   completion.unclosed_reasoning = split.unclosed;
   completion.raw = std::move(choice.content);
+  if (choice.logprobs) completion.logprobs = *std::move(choice.logprobs);
   completion.finish = FinishReasonFromName(choice.finish);
   completion.tokens = CountTokens(ask, *reply, completion);
   completion.latency_seconds = seconds;

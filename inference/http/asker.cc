@@ -79,6 +79,14 @@ bool SaysNoSuchModel(std::string_view message) {
   return false;
 }
 
+bool WantsLogprobs(const Job& job) { return job.ask->request.sampling.top_logprobs.has_value(); }
+
+// A reply without a word may have none.
+bool LacksLogprobs(const ReplyChoice& choice) {
+  const bool says = !choice.content.empty() || !choice.reasoning.value_or("").empty();
+  return says && choice.logprobs.value_or("").empty();
+}
+
 class Asker final : public CompletionSource {
  public:
   Asker(Settings settings, const BackendConfig& config)
@@ -98,7 +106,7 @@ class Asker final : public CompletionSource {
   absl::Status Handle(Outcome outcome);
   absl::Status HandleTrouble(Job job, const Outcome& outcome);
   absl::Status HandleUnreachable(Job job, const Outcome& outcome);
-  void HandleOk(Job job, Outcome outcome);
+  absl::Status HandleOk(Job job, Outcome outcome);
   absl::Status HandleStatus(Job job, const Outcome& outcome);
   absl::Status HandleRefusal(Job job, const Outcome& outcome);
   absl::Status HandleBadRequest(Job job, const Outcome& outcome);
@@ -275,7 +283,7 @@ void Asker::Send(Job job, size_t url) {
     request.headers.push_back(std::move(header));
   }
   if (job.ask->streams) {
-    job.events = std::make_unique<EventReader>();
+    job.events = std::make_unique<EventReader>(WantsLogprobs(job));
     request.on_bytes = [reader = job.events.get(),
                         most = settings_.limits.max_bytes](std::string_view bytes) {
       return reader->Feed(bytes).ok() && reader->buffered() <= most;
@@ -314,8 +322,7 @@ absl::Status Asker::Handle(Outcome outcome) {
   }
   if (outcome.trouble != Trouble::kNone) return HandleTrouble(std::move(job), outcome);
   if (outcome.status != 200) return HandleStatus(std::move(job), outcome);
-  HandleOk(std::move(job), std::move(outcome));
-  return absl::OkStatus();
+  return HandleOk(std::move(job), std::move(outcome));
 }
 
 absl::Status Asker::HandleTrouble(Job job, const Outcome& outcome) {
@@ -373,16 +380,34 @@ absl::Status Asker::HandleUnreachable(Job job, const Outcome& outcome) {
       static_cast<double>(patience.count()) / 1000, ever ? "patience" : "start_patience"));
 }
 
-void Asker::HandleOk(Job job, Outcome outcome) {
+absl::Status Asker::HandleOk(Job job, Outcome outcome) {
   const bool streamed =
       job.events != nullptr && outcome.content_type.starts_with("text/event-stream");
   if (!streamed && Contains(ToLowerAscii(outcome.content_type), "html")) {
-    return Retry(std::move(job), InvalidArgument("reply: expected JSON, found content type '%s'",
-                                                 outcome.content_type));
+    Retry(std::move(job),
+          InvalidArgument("reply: expected JSON, found content type '%s'", outcome.content_type));
+    return absl::OkStatus();
   }
-  absl::StatusOr<Reply> reply = streamed ? job.events->Finish() : ParseReply(outcome.body);
-  if (!reply.ok()) return Retry(std::move(job), Annotate(reply.status(), "reply"));
+  const bool logprobs = WantsLogprobs(job);
+  absl::StatusOr<Reply> reply =
+      streamed ? job.events->Finish() : ParseReply(outcome.body, logprobs);
+  if (!reply.ok()) {
+    Retry(std::move(job), Annotate(reply.status(), "reply"));
+    return absl::OkStatus();
+  }
+  if (logprobs && std::any_of(reply->choices.begin(), reply->choices.end(), LacksLogprobs)) {
+    const std::string lacking =
+        "reply: field 'logprobs': the log-probabilities of tokens were asked for, and it has none";
+    // A server that never sends any would be asked for a whole run in vain.
+    if (delivered_ == 0) {
+      return absl::FailedPreconditionError(Message(
+          job, lacking + "; leave logprobs out of the sampling, or ask a server that has them"));
+    }
+    Retry(std::move(job), absl::InvalidArgumentError(lacking));
+    return absl::OkStatus();
+  }
   Deliver(std::move(job), *std::move(reply), outcome);
+  return absl::OkStatus();
 }
 
 void Asker::Deliver(Job job, Reply reply, const Outcome& outcome) {

@@ -8,6 +8,7 @@
 #include "harness/json_scanner.h"
 #include "harness/status.h"
 #include "harness/text.h"
+#include "harness/token_logprobs.h"
 
 namespace assay::http {
 namespace {
@@ -104,9 +105,10 @@ struct ReadChoice {
   int64_t index = 0;
   Said said;
   std::optional<std::string> finish;
+  std::optional<std::string> logprobs;
 };
 
-void ReadChoiceObject(JsonScanner* scanner, ReadChoice* choice) {
+absl::Status ReadChoiceObject(JsonScanner* scanner, bool logprobs, ReadChoice* choice) {
   scanner->BeginObject();
   std::string name;
   while (scanner->NextMember(&name)) {
@@ -118,10 +120,15 @@ void ReadChoiceObject(JsonScanner* scanner, ReadChoice* choice) {
       ReadOptionalString(scanner, &choice->finish);
     } else if (name == "index") {
       scanner->ReadInteger(&choice->index);
+    } else if (name == "logprobs" && logprobs) {
+      std::string packed;
+      ASSIGN_OR_RETURN(const bool found, ReadLogprobs(scanner, &packed));
+      if (found) choice->logprobs = std::move(packed);
     } else {
       scanner->Skip();
     }
   }
+  return absl::OkStatus();
 }
 
 void ReadCount(JsonScanner* scanner, std::optional<int64_t>* count) {
@@ -158,7 +165,8 @@ absl::Status ErrorStatus(std::string_view raw) {
 
 // The members of a reply or of a stream event. `on_choice` takes each element of `choices`.
 template <typename OnChoice>
-absl::Status ReadReply(JsonScanner* scanner, Reply* reply, bool* has_choices, OnChoice on_choice) {
+absl::Status ReadReply(JsonScanner* scanner, bool logprobs, Reply* reply, bool* has_choices,
+                       OnChoice on_choice) {
   const char first = scanner->Peek();
   if (first != '{') return InvalidArgument("expected a JSON object, found %s", KindAt(first));
   scanner->BeginObject();
@@ -175,7 +183,7 @@ absl::Status ReadReply(JsonScanner* scanner, Reply* reply, bool* has_choices, On
                                  KindAt(scanner->Peek()));
         }
         ReadChoice choice;
-        ReadChoiceObject(scanner, &choice);
+        RETURN_IF_ERROR(ReadChoiceObject(scanner, logprobs, &choice));
         if (scanner->failed()) break;
         RETURN_IF_ERROR(on_choice(std::move(choice)));
       }
@@ -209,6 +217,7 @@ absl::StatusOr<ReplyChoice> Settled(ReadChoice read, size_t position) {
   ReplyChoice choice;
   choice.index = static_cast<int>(std::clamp<int64_t>(read.index, 0, kMaxChoices));
   choice.finish = std::move(read.finish).value_or("");
+  choice.logprobs = std::move(read.logprobs);
   if (IsAbort(choice.finish)) return Aborted(choice.finish);
   Said& said = read.said;
   const bool thought = said.reasoning && !said.reasoning->empty();
@@ -226,15 +235,16 @@ absl::StatusOr<ReplyChoice> Settled(ReadChoice read, size_t position) {
 
 }  // namespace
 
-absl::StatusOr<Reply> ParseReply(std::string_view body) {
+absl::StatusOr<Reply> ParseReply(std::string_view body, bool logprobs) {
   Reply reply;
   bool has_choices = false;
   JsonScanner scanner(body);
-  RETURN_IF_ERROR(ReadReply(&scanner, &reply, &has_choices, [&](ReadChoice read) -> absl::Status {
+  const auto take = [&](ReadChoice read) -> absl::Status {
     ASSIGN_OR_RETURN(ReplyChoice choice, Settled(std::move(read), reply.choices.size()));
     reply.choices.push_back(std::move(choice));
     return absl::OkStatus();
-  }));
+  };
+  RETURN_IF_ERROR(ReadReply(&scanner, logprobs, &reply, &has_choices, take));
   if (!has_choices) return InvalidArgument("field 'choices': expected an array, found none");
   if (reply.choices.empty()) {
     return InvalidArgument("field 'choices': expected at least one choice, found none");
@@ -277,8 +287,8 @@ absl::Status EventReader::Line(std::string_view line) {
 absl::Status EventReader::Event(std::string_view json) {
   bool has_choices = false;
   JsonScanner scanner(json);
-  const absl::Status status =
-      ReadReply(&scanner, &reply_, &has_choices, [this](ReadChoice read) -> absl::Status {
+  const absl::Status status = ReadReply(
+      &scanner, logprobs_, &reply_, &has_choices, [this](ReadChoice read) -> absl::Status {
         if (read.index < 0 || read.index >= kMaxChoices) {
           return InvalidArgument("field 'choices': expected an index below %d, found %d",
                                  kMaxChoices, read.index);
@@ -296,6 +306,10 @@ absl::Status EventReader::Event(std::string_view json) {
           if (!building.choice.reasoning) building.choice.reasoning.emplace();
           *building.choice.reasoning += *read.said.reasoning;
         }
+        if (read.logprobs) {
+          if (!building.choice.logprobs) building.choice.logprobs.emplace();
+          *building.choice.logprobs += *read.logprobs;
+        }
         if (read.finish && !read.finish->empty()) {
           building.finished = true;
           building.choice.finish = *std::move(read.finish);
@@ -307,6 +321,7 @@ absl::Status EventReader::Event(std::string_view json) {
   for (const Building& building : choices_) {
     bytes_ += building.choice.content.size();
     if (building.choice.reasoning) bytes_ += building.choice.reasoning->size();
+    if (building.choice.logprobs) bytes_ += building.choice.logprobs->size();
   }
   return Annotate(status, "stream");
 }

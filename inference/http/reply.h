@@ -20,6 +20,8 @@ struct ReplyChoice {
   std::string content;
   std::optional<std::string> reasoning;  // from `reasoning_content` or `reasoning`
   std::string finish;                    // as the server wrote it; empty where it did not
+  // Of its tokens, packed (harness/token_logprobs.h), where they were wanted and sent.
+  std::optional<std::string> logprobs;
 };
 
 struct ReplyUsage {
@@ -37,11 +39,13 @@ struct Reply {
 
 // A whole reply of /chat/completions or /completions. An error says which field was wrong and how:
 // "field 'choices': expected an array, found null". Such a reply may be asked for again.
-absl::StatusOr<Reply> ParseReply(std::string_view body);
+// `logprobs`: those of tokens are wanted; else what stands there is passed over, whatever it is.
+absl::StatusOr<Reply> ParseReply(std::string_view body, bool logprobs = false);
 
 // Server-sent events, fed as they come in pieces of any size.
 class EventReader {
  public:
+  explicit EventReader(bool logprobs = false) : logprobs_(logprobs) {}
   // The first error stays: what follows it is not read.
   absl::Status Feed(std::string_view bytes);
   // The reply, once the server ended the stream. Unavailable where it did not say that it was done.
@@ -58,6 +62,7 @@ class EventReader {
   absl::Status Line(std::string_view line);
   absl::Status Event(std::string_view json);
 
+  bool logprobs_;     // wanted
   std::string line_;  // the beginning of a line that has not ended
   size_t bytes_ = 0;  // of text kept
   bool done_ = false;

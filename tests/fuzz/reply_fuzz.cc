@@ -29,14 +29,15 @@ void CompareReaders(std::string_view text) {
 }
 
 std::string ReadStream(std::string_view bytes, size_t step) {
-  EventReader reader;
+  EventReader reader(/*logprobs=*/true);
   for (size_t at = 0; at < bytes.size(); at += step) (void)reader.Feed(bytes.substr(at, step));
   const auto reply = reader.Finish();
   if (!reply.ok()) return reply.status().ToString();
   std::string text;
   for (const auto& choice : reply->choices) {
     CHECK(!assay::FirstInvalidUtf8(choice.content));
-    text += choice.content + "|" + choice.reasoning.value_or("-") + "|" + choice.finish + "\n";
+    text += choice.content + "|" + choice.reasoning.value_or("-") + "|" + choice.finish + "|" +
+            choice.logprobs.value_or("-") + "\n";
   }
   return text;
 }
@@ -50,6 +51,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     CHECK(!reply->choices.empty());
     for (const auto& choice : reply->choices) CHECK(!assay::FirstInvalidUtf8(choice.content));
   }
+  (void)assay::http::ParseReply(text, /*logprobs=*/true);
   CHECK(ReadStream(text, text.size() + 1) == ReadStream(text, 3));
   CHECK(!assay::FirstInvalidUtf8(assay::http::ErrorMessage(text)));
   (void)assay::http::ErrorCode(text);

@@ -113,6 +113,7 @@ const std::vector<Flag>& Flags() {
       Real("chunk-delay-ms", &O::chunk_delay_ms),
       Truth("honours-seed", &O::honours_seed),
       Truth("honours-stop", &O::honours_stop),
+      Truth("honours-logprobs", &O::honours_logprobs),
       Truth("honours-max-tokens", &O::honours_max_tokens),
       Text("model", &O::model),
       Truth("strict-model", &O::strict_model),

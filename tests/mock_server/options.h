@@ -54,6 +54,7 @@ struct Options {
   bool honours_seed = true;
   bool honours_stop = true;
   bool honours_max_tokens = true;
+  bool honours_logprobs = true;  // false: they are null, whatever is asked for
   std::string model = "mock";
   bool strict_model = false;  // 404 to any other model's name
 

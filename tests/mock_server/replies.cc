@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <fstream>
 #include <functional>
+#include <utility>
 
 #include "harness/json.h"
 #include "harness/status.h"
@@ -143,6 +144,84 @@ void AppendText(std::string_view text, Fault fault, std::string* out) {
   *out += '"';
 }
 
+// --- log-probabilities: a token is kBytesPerToken bytes of text, whole characters ---
+
+// Of a token and of its alternatives: made from its text, so that a test can foretell them.
+double LogprobOf(std::string_view token) {
+  return -static_cast<double>(std::hash<std::string_view>{}(token) % 4096) / 512;
+}
+std::string Alternative(std::string_view token, int64_t rank) {
+  return std::string(token) + static_cast<char>('a' + rank % 26);
+}
+
+void AppendToken(std::string_view token, std::string* out) {
+  *out += "{\"token\":";
+  AppendText(token, Fault::kNone, out);
+  absl::StrAppendFormat(out, ",\"logprob\":%.9g,\"bytes\":[", LogprobOf(token));
+  for (size_t i = 0; i < token.size(); ++i) {
+    absl::StrAppendFormat(out, "%s%d", i > 0 ? "," : "", static_cast<unsigned char>(token[i]));
+  }
+  *out += "]";
+}
+
+std::vector<std::string_view> TokensOf(std::string_view text) {
+  std::vector<std::string_view> tokens;
+  while (!text.empty()) {
+    const size_t end = std::max<size_t>(1, Border(text, kBytesPerToken));
+    tokens.push_back(text.substr(0, end));
+    text.remove_prefix(end);
+  }
+  return tokens;
+}
+
+void AppendChatLogprobs(std::string_view text, int64_t alternatives, std::string* out) {
+  *out += "{\"content\":[";
+  bool first = true;
+  for (const std::string_view token : TokensOf(text)) {
+    if (!std::exchange(first, false)) *out += ",";
+    AppendToken(token, out);
+    *out += ",\"top_logprobs\":[";
+    for (int64_t rank = 0; rank < alternatives; ++rank) {
+      if (rank > 0) *out += ",";
+      AppendToken(Alternative(token, rank), out);
+      *out += "}";
+    }
+    *out += "]}";
+  }
+  *out += "],\"refusal\":null}";
+}
+
+void AppendTextLogprobs(std::string_view text, int64_t alternatives, std::string* out) {
+  std::string tokens, logprobs, tops;
+  for (const std::string_view token : TokensOf(text)) {
+    if (!tokens.empty()) tokens += ",", logprobs += ",", tops += ",";
+    AppendText(token, Fault::kNone, &tokens);
+    absl::StrAppendFormat(&logprobs, "%.9g", LogprobOf(token));
+    tops += "{";
+    for (int64_t rank = 0; rank < alternatives; ++rank) {
+      if (rank > 0) tops += ",";
+      const std::string alternative = Alternative(token, rank);
+      AppendText(alternative, Fault::kNone, &tops);
+      absl::StrAppendFormat(&tops, ":%.9g", LogprobOf(alternative));
+    }
+    tops += "}";
+  }
+  *out += "{\"tokens\":[" + tokens + "],\"token_logprobs\":[" + logprobs +
+          "],\"top_logprobs\":" + (alternatives > 0 ? "[" + tops + "]" : "null") + "}";
+}
+
+// The value of `logprobs`.
+void AppendLogprobs(const Options& options, const Request& request, std::string_view text,
+                    std::string* out) {
+  if (!request.top_logprobs || !options.honours_logprobs) {
+    *out += "null";
+  } else if (request.api == Api::kCompletions) {
+    AppendTextLogprobs(text, *request.top_logprobs, out);
+  } else {
+    AppendChatLogprobs(text, *request.top_logprobs, out);
+  }
+}
+
 void AppendUsage(const Request& request, const std::vector<Reply>& replies, std::string* out) {
   int64_t tokens = 0, reasoning = 0;
   for (const Reply& reply : replies) {
@@ -180,7 +259,10 @@ void AppendChoice(const Options& options, const Request& request, const Reply& r
     AppendText(reply.content, fault, out);
   }
   if (request.api == Api::kChat) *out += "}";
-  *out += ",\"logprobs\":null,\"finish_reason\":\"" + reply.finish + "\"}";
+  *out += ",\"logprobs\":";
+  const bool thinks = request.api == Api::kChat && reply.reasoning;
+  AppendLogprobs(options, request, (thinks ? *reply.reasoning : "") + reply.content, out);
+  *out += ",\"finish_reason\":\"" + reply.finish + "\"}";
 }
 
 std::string Head(const Options& options, const Request& request, bool chunk) {
@@ -203,6 +285,10 @@ std::string TextEvent(const Options& options, const Request& request, size_t ind
     AppendText(piece, fault, &event);
   }
   event += request.api == Api::kCompletions ? "" : "}";
+  if (request.top_logprobs) {
+    event += ",\"logprobs\":";
+    AppendLogprobs(options, request, piece, &event);
+  }
   return event + ",\"finish_reason\":null}]}\n\n";
 }
 
@@ -244,6 +330,11 @@ absl::StatusOr<Request> ReadRequest(Api api, std::string_view body,
   request.stream = json.FindBool("stream").value_or(false);
   if (const Json* options = json.Find("stream_options")) {
     request.stream_usage = options->FindBool("include_usage").value_or(false);
+  }
+  if (api == Api::kCompletions) {
+    request.top_logprobs = json.FindInteger("logprobs");
+  } else if (json.FindBool("logprobs").value_or(false)) {
+    request.top_logprobs = json.FindInteger("top_logprobs").value_or(0);
   }
   for (const std::string_view part : Split(sample_header, ',')) {
     if (const std::optional<int64_t> index = ParseInt(Trim(part))) {
@@ -398,7 +489,7 @@ std::vector<std::string> Events(const Options& options, const Request& request,
   }
   std::vector<std::string> events;
   for (size_t i = 0; i < replies.size(); ++i) {
-    if (replies[i].reasoning) {
+    if (replies[i].reasoning && request.api == Api::kChat) {
       AppendTextEvents(options, request, i, ReasoningFieldName(options), *replies[i].reasoning,
                        Fault::kNone, &events);
     }

@@ -28,6 +28,7 @@ struct Request {
   std::vector<std::string> stop;
   bool stream = false;
   bool stream_usage = false;
+  std::optional<int64_t> top_logprobs;  // alternatives wanted beside each token's log-probability
   std::vector<int> samples;  // from the header x-assay-sample: choice j is draw samples[j]
 };
 

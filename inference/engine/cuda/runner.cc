@@ -92,9 +92,9 @@ absl::Status ReadResult(const RowResult& result, int position, const DrawInput& 
     }
     output->drawn.id = result.drawn;
     output->drawn.top.clear();
-    if (draw.logprobs > 0) output->drawn.logprob = result.logprob;
+    if (draw.logprobs > 0) output->drawn.logprob = static_cast<float>(result.logprob);
     for (int i = 0; i < std::min(draw.logprobs, usable); ++i) {
-      output->drawn.top.push_back({result.top_ids[i], result.top_logprobs[i]});
+      output->drawn.top.push_back({result.top_ids[i], static_cast<float>(result.top_logprobs[i])});
     }
   }
   if (draw.target >= 0) {
