@@ -9,6 +9,7 @@
 
 #include "graders/algebra/exact.h"
 #include "graders/algebra/reader.h"
+#include "graders/algebra/words.h"
 #include "harness/text.h"
 
 namespace assay::algebra {
@@ -111,6 +112,8 @@ Side ReadSide(std::string_view text, const Limits& limits) {
   side.seen = reading.seen;
   if (reading.tree) side.readings.push_back({"", Normalise(reading.tree)});
   if (!side.over_limit) AddAlternatives(reading.seen, options, limits, &side);
+  if (const auto ordinal = OrdinalNumber(side.spelled))
+    side.readings.push_back({"an ordinal number", MakeNumber(*ordinal)});
   if (choice)
     side.readings.push_back({"the letter of a choice", MakeSymbol(std::string(1, *choice))});
   // Words that are no mathematics are an answer of their own.
@@ -236,6 +239,61 @@ void CompareReadings(const Side& reference, const Side& answer, const CheckOptio
   }
 }
 
+// --- what was proved of one reading only ---
+
+bool HasWord(std::string_view text, std::string_view word) {
+  const std::string folded = " " + FoldWords(text) + " ";
+  return Contains(folded, " " + std::string(word) + " ");
+}
+
+// "x = k\pi, where k is an integer": the words make the letter a parameter.
+bool DeclaresParameter(const Side& side) {
+  if (!side.has_words) return false;
+  for (const std::string_view word : {"integer", "integers", "whole", "natural"})
+    if (HasWord(side.spelled, word)) return true;
+  return false;
+}
+
+bool HasUnknown(const Side& side) {
+  return !side.readings.empty() &&
+         Any(side.readings[0].tree, [](const Node& n) { return n.kind == Kind::kSymbol; });
+}
+
+// Why "different" is not proved after all; "" where it is.
+std::string DoubtOfDifference(const Side& reference, const Side& answer) {
+  const bool parameter = DeclaresParameter(reference) || DeclaresParameter(answer);
+  if (parameter && HasUnknown(reference) && HasUnknown(answer))
+    return "a parameter that is described in words";
+  const auto bare = [](const Side& side) {
+    return !side.readings.empty() && IsValue(*side.readings[0].tree);
+  };
+  // "1 hour 30 minutes" against 1.5: which unit is left out?
+  const auto in_parts = [](const Side& side) {
+    return side.has_words && IsMeasureInParts(FoldWords(side.spelled));
+  };
+  if ((in_parts(reference) && bare(answer)) || (in_parts(answer) && bare(reference)))
+    return "a measure in several units against a bare number";
+  return "";
+}
+
+// "cat" and "act": words or products of letters? Only where nothing says that it is mathematics,
+// and the letters come in another order.
+bool MayBeWords(std::string_view a, std::string_view b) {
+  static constexpr std::array<std::string_view, 26> kTwoLetters = {
+      "no", "on", "of", "or", "is", "it", "in", "at", "to", "up", "us", "we", "me",
+      "my", "so", "do", "go", "he", "if", "by", "be", "as", "an", "am", "ok", "hi"};
+  const auto may_be_word = [](std::string_view text) {
+    const std::string lower = ToLowerAscii(Trim(text));
+    if (lower.size() == 2)
+      return std::find(kTwoLetters.begin(), kTwoLetters.end(), lower) != kTwoLetters.end();
+    return lower.size() > 2 &&
+           lower.find_first_not_of("abcdefghijklmnopqrstuvwxyz") == std::string::npos &&
+           lower.find_first_of("aeiou") != std::string::npos &&
+           lower.find_first_not_of("abcdxyz") != std::string::npos;  // letters that calculate
+  };
+  return FoldWords(a) != FoldWords(b) && may_be_word(a) && may_be_word(b);
+}
+
 void Decide(const Side& reference, const Side& answer, const CheckOptions& options,
             const Deadline& deadline, Outcome* outcome) {
   if (reference.readings.empty() || answer.readings.empty()) {
@@ -274,7 +332,10 @@ void Decide(const Side& reference, const Side& answer, const CheckOptions& optio
   const std::string folded = FoldWords(reference.spelled);
   if ((reference.has_words || answer.has_words) && !folded.empty() &&
       folded == FoldWords(answer.spelled))
-    Fill({Finding::kEqual, Tier::kText, 0, ""}, outcome);
+    return Fill({Finding::kEqual, Tier::kText, 0, ""}, outcome);
+  if (outcome->verdict != Verdict::kProvedDifferent) return;
+  const std::string doubt = DoubtOfDifference(reference, answer);
+  if (!doubt.empty()) Fill({Finding::kUndecided, Tier::kStructure, 0, doubt}, outcome);
 }
 
 // The same text: equal at once, unless what it says has no value.
@@ -337,6 +398,8 @@ Outcome Check(std::string_view reference, std::string_view answer, const CheckOp
       DecideIdentical(left, options, deadline, &outcome))
     return done();
   Decide(left, right, options, deadline, &outcome);
+  if (outcome.correct() && MayBeWords(reference, answer))
+    Fill({Finding::kUndecided, Tier::kText, 0, "words, or products of letters"}, &outcome);
   if (!outcome.correct() && deadline.Passed() && outcome.verdict == Verdict::kUndecided)
     outcome.verdict = Verdict::kTimeout;
   return done();

@@ -12,6 +12,7 @@
 #include "graders/algebra/exact.h"
 #include "graders/algebra/real_set.h"
 #include "graders/algebra/units.h"
+#include "graders/algebra/words.h"
 #include "harness/text.h"
 
 namespace assay::algebra {
@@ -169,14 +170,10 @@ Expr WordsAsSet(const Expr& e) {
                                                  "all real number",  "reals"};
   if (none.count(e->text)) return MakeNode(Kind::kNamedSet, {}, "empty");
   if (all.count(e->text)) return MakeNode(Kind::kNamedSet, {}, "R");
-  static const std::array<std::string_view, 13> numbers = {
-      "zero",  "one",   "two",  "three", "four",   "five",  "six",
-      "seven", "eight", "nine", "ten",   "eleven", "twelve"};
-  for (size_t i = 0; i < numbers.size(); ++i)
-    if (e->text == numbers[i]) return MakeInteger(static_cast<long>(i));
   if (e->text == "infinity" || e->text == "positive infinity" || e->text == "infinitely many")
     return MakeConstant("inf");
   if (e->text == "negative infinity") return Negate(MakeConstant("inf"));
+  if (Expr value = ValueInWords(e->text)) return value;
   return e;
 }
 
@@ -200,12 +197,84 @@ Expr SetMinus(const Expr& e) {
   return left;
 }
 
+// --- dots ---
+
+std::optional<long> SmallInteger(const Expr& e) {
+  if (e->kind == Kind::kNeg) {
+    const auto value = SmallInteger(e->args[0]);
+    return value ? std::optional<long>(-*value) : std::nullopt;
+  }
+  const bool small = e->kind == Kind::kNumber && e->number->get_den() == 1 &&
+                     abs(*e->number) <= 1000000 && e->text.empty();
+  return small ? std::optional<long>(e->number->get_num().get_si()) : std::nullopt;
+}
+
+// "1, 2, ..., 5" written out, where the step is beyond doubt: whole numbers one apart, or three or
+// more in steps. "2, 4, ..., 16" may be powers. The list itself where it stays open.
+Expr WithoutDots(const Expr& e) {
+  constexpr long kMost = 200;
+  const auto is_dots = [](const Expr& item) { return item->kind == Kind::kEllipsis; };
+  const auto dots = std::find_if(e->args.begin(), e->args.end(), is_dots);
+  const auto before = dots - e->args.begin();
+  if (dots == e->args.end() || dots + 1 == e->args.end() || before < 2) return e;
+  std::vector<long> values;
+  for (const Expr& item : e->args) {
+    if (&item == &*dots) continue;
+    const auto value = SmallInteger(item);
+    if (!value) return e;
+    values.push_back(*value);
+  }
+  const long step = values[1] - values[0];
+  if (step == 0 || (before == 2 && std::abs(step) != 1)) return e;
+  for (long i = 1; i < before; ++i)
+    if (values[i] - values[i - 1] != step) return e;
+  for (size_t i = before + 1; i < values.size(); ++i)
+    if (values[i] - values[i - 1] != step) return e;
+  const long gap = values[before] - values[before - 1];
+  if (gap % step != 0 || gap / step < 1 || gap / step > kMost) return e;
+  std::vector<Expr> items;
+  for (long value = values[0]; value != values.back() + step; value += step)
+    items.push_back(MakeInteger(value));
+  return MakeNode(e->kind, std::move(items), e->text);
+}
+
+// --- parameters ---
+
+bool IsMembership(const Expr& e) {
+  return e->kind == Kind::kRelation && e->text == std::string(1, kElementOf) &&
+         e->args[0]->kind == Kind::kSymbol && e->args[1]->kind == Kind::kNamedSet;
+}
+
+// "k\pi (k \in \mathbb{Z})" as "k\pi, k \in \mathbb{Z}".
+Expr ParameterApart(const Expr& e) {
+  const Expr& last = e->args.back();
+  if (e->kind == Kind::kMul && IsMembership(last)) {
+    std::vector<Expr> factors(e->args.begin(), e->args.end() - 1);
+    for (const Expr& factor : factors)
+      if (!IsValue(*factor)) return e;
+    return MakeNode(Kind::kList, {MakeProduct(std::move(factors)), last});
+  }
+  const bool after_equals = e->kind == Kind::kRelation && last->kind == Kind::kList &&
+                            last->args.size() == 2 && IsMembership(last->args[1]);
+  if (!after_equals) return e;
+  auto relation = std::make_shared<Node>(*e);
+  relation->args.back() = last->args[0];
+  return MakeNode(Kind::kList, {Expr(relation), last->args[1]});
+}
+
 Expr NormaliseNode(Expr e) {
   switch (e->kind) {
+    case Kind::kList:
+    case Kind::kSet:
+    case Kind::kTuple:
+      return WithoutDots(e);
+    case Kind::kRelation:
+      return ParameterApart(e);
     case Kind::kText:
       return WordsAsSet(e);
     case Kind::kMul:
       if (std::any_of(e->args.begin(), e->args.end(), IsMatrix)) e = ProductOfMatrices(e);
+      if (IsMembership(e->args.back())) return ParameterApart(e);
       break;
     case Kind::kAdd:
       if (std::any_of(e->args.begin(), e->args.end(), IsMatrix)) e = SumOfMatrices(e);
@@ -363,6 +432,7 @@ class Comparer {
     if (HasKind(g, Kind::kPlusMinus) || HasKind(p, Kind::kPlusMinus)) return CompareSigned(g, p);
     if (g->kind == Kind::kModulo || p->kind == Kind::kModulo) return CompareModulo(g, p);
     if (g->kind == Kind::kBase || p->kind == Kind::kBase) return CompareBases(g, p);
+    if (const auto families = CompareFamilies(g, p)) return *families;
     if (IsEqualityChain(g) || IsEqualityChain(p)) return CompareStatements(g, p);
     if (IsCollection(g) || IsCollection(p)) return CompareCollections(g, p);
     if (IsWrapped(g) || IsWrapped(p)) return CompareWrapped(g, p);
@@ -408,10 +478,52 @@ class Comparer {
 
   Decision CompareLeaves(const Expr& g, const Expr& p) {
     Decision decision = CompareValues(g, p, deadline_);
-    if (decision.finding == Finding::kDifferent && !policy_.symmetric) {
+    if (decision.finding != Finding::kDifferent) return decision;
+    if (MayBePartOfAngle(g, p)) return Undecided("an angle by one letter and by three");
+    if (AgreeAtWholeNumbers(g, p)) return Undecided("equal where the unknown is a whole number");
+    if (!policy_.symmetric) {
       if (const auto rounded = Rounded(g, p)) return *rounded;
     }
     return decision;
+  }
+
+  // \angle B may be \angle ABC.
+  static bool MayBePartOfAngle(const Expr& g, const Expr& p) {
+    constexpr std::string_view kAngle = "angle ";
+    if (g->kind != Kind::kSymbol || p->kind != Kind::kSymbol) return false;
+    if (!g->text.starts_with(kAngle) || !p->text.starts_with(kAngle)) return false;
+    const std::string a = g->text.substr(kAngle.size()), b = p->text.substr(kAngle.size());
+    return (a.size() == 1 && b.size() == 3 && a[0] == b[1]) ||
+           (b.size() == 1 && a.size() == 3 && b[0] == a[1]);
+  }
+
+  // \sin n\pi is 0 where n counts, as n, m and k do in an angle.
+  bool AgreeAtWholeNumbers(const Expr& g, const Expr& p) {
+    const auto turns = [](const Node& n) {
+      if (n.kind != Kind::kCall || n.text.size() < 3) return false;
+      static const std::set<std::string_view> circular = {"sin", "cos", "tan", "cot", "sec", "csc"};
+      return circular.count(n.text) > 0 && Any(n.args[0], [](const Node& inner) {
+               return inner.kind == Kind::kConstant && inner.text == "pi";
+             });
+    };
+    if (!Any(g, turns) && !Any(p, turns)) return false;
+    const std::vector<std::string> unknowns = UnknownsOf(MakeSum({g, p}));
+    std::string counter;
+    for (const std::string_view name : {"n", "m", "k"}) {
+      const Expr letter = MakeSymbol(name);
+      if (Mentions(g, letter) || Mentions(p, letter)) {
+        if (!counter.empty()) return false;
+        counter = name;
+      }
+    }
+    if (counter.empty() || unknowns.empty() || unknowns.size() > 2) return false;
+    for (long value = -3; value <= 6; ++value) {
+      const Expr at = MakeInteger(value);
+      const Decision decision =
+          CompareValues(Substitute(g, counter, at), Substitute(p, counter, at), deadline_);
+      if (!Holds(decision) && decision.finding != Finding::kUndefined) return false;
+    }
+    return true;
   }
 
   static bool IsDecimal(const Expr& e) {
@@ -605,6 +717,115 @@ class Comparer {
     const mpq_class quotient = (left.value - right.value) / modulus.value;
     return quotient.get_den() == 1 ? Equal(Tier::kExact, "the same residue")
                                    : Different(Tier::kExact);
+  }
+
+  // --- families: "k\pi, k \in \mathbb{Z}" ---
+
+  struct Family {
+    std::vector<Expr> items;
+    Expr parameter;
+    Expr range;
+  };
+
+  static std::optional<Family> FamilyOf(const Expr& e) {
+    if (e->kind != Kind::kList && e->kind != Kind::kSystem) return std::nullopt;
+    Family family;
+    for (const Expr& item : e->args) {
+      if (!IsMembership(item)) {
+        family.items.push_back(item);
+        continue;
+      }
+      if (family.parameter) return std::nullopt;
+      family.parameter = item->args[0];
+      family.range = item->args[1];
+    }
+    if (!family.parameter || family.items.empty()) return std::nullopt;
+    const bool used = std::any_of(family.items.begin(), family.items.end(), [&](const Expr& item) {
+      return Mentions(item, family.parameter);
+    });
+    return used ? std::optional<Family>(std::move(family)) : std::nullopt;
+  }
+
+  static Expr AsItems(const std::vector<Expr>& items) {
+    return items.size() == 1 ? items[0] : MakeNode(Kind::kList, items);
+  }
+
+  // What the parameter is called is no part of the answer, and one family may be written in many
+  // ways. Nothing where neither side is one, or the other side is a constant.
+  std::optional<Decision> CompareFamilies(const Expr& g, const Expr& p) {
+    const auto left = FamilyOf(g);
+    auto right = FamilyOf(p);
+    if (!left && !right) return std::nullopt;
+    if (!left || !right) {
+      const std::string& range = left ? left->range->text : right->range->text;
+      if (range != "Z" && range != "N") return std::nullopt;
+      const Expr& other = left ? p : g;
+      const bool open = Any(other, [](const Node& n) { return n.kind == Kind::kSymbol; });
+      const auto named = ReadNamed(other);
+      const bool constant =
+          !open || (named && IsPlain(named->values.back()) && IsConstant(named->values.back()));
+      if (constant) return std::nullopt;
+      return Undecided("a family of values against one whose parameter is not declared");
+    }
+    if (left->parameter->text != right->parameter->text) {
+      for (Expr& item : right->items) {
+        if (Mentions(item, left->parameter)) return Undecided("families with several parameters");
+        item = Substitute(item, right->parameter->text, left->parameter);
+      }
+    }
+    const Decision same = Compare(AsItems(left->items), AsItems(right->items));
+    const bool same_range = CanonicalText(left->range) == CanonicalText(right->range);
+    if (Holds(same) && same_range) return same;
+    if (!Holds(same) && same_range && left->range->text == "Z") {
+      if (const auto lines = CompareLines(*left, *right)) return *lines;
+    }
+    return Undecided("families that may be one another in other words");
+  }
+
+  // a k + b and c k + d, k a whole number: the same numbers where the steps are, and b - d is a
+  // multiple of them. Nothing where a side is no such line.
+  std::optional<Decision> CompareLines(const Family& left, const Family& right) {
+    struct Line {
+      Expr start;
+      Expr step;
+    };
+    const auto line = [&](const Family& family) -> std::optional<Line> {
+      if (family.items.size() != 1) return std::nullopt;
+      Expr value = family.items[0];
+      if (value->kind == Kind::kRelation) {
+        const auto named = ReadNamed(value);
+        if (!named || named->values.size() != 1) return std::nullopt;
+        value = named->values.back();
+      }
+      if (!IsPlain(value) || UnknownsOf(value).size() != 1) return std::nullopt;
+      const std::string& name = left.parameter->text;
+      const Expr start = Substitute(value, name, MakeInteger(0));
+      const Expr step = Subtract(Substitute(value, name, MakeInteger(1)), start);
+      const Expr straight = MakeSum({start, MakeProduct({step, left.parameter})});
+      const bool is_line =
+          IsConstant(start) && IsConstant(step) &&
+          Holds(CompareValues(value, straight, deadline_)) &&
+          CompareValues(step, MakeInteger(0), deadline_).finding == Finding::kDifferent;
+      return is_line ? std::optional<Line>({start, step}) : std::nullopt;
+    };
+    const auto a = line(left);
+    const auto b = line(right);
+    if (!a || !b) return std::nullopt;
+    const Decision targets = CompareTargets(left.items[0], right.items[0]);
+    if (!Holds(targets)) return targets;
+    const Finding forward = CompareValues(a->step, b->step, deadline_).finding;
+    const Finding backward = CompareValues(a->step, Negate(b->step), deadline_).finding;
+    if (forward == Finding::kDifferent && backward == Finding::kDifferent)
+      return Different(Tier::kIntegers, "another step");
+    if (forward != Finding::kEqual && backward != Finding::kEqual) return std::nullopt;
+    const Expr apart = Subtract(a->start, b->start);
+    const auto steps = ParseDouble(Approximation(MakeNode(Kind::kDiv, {apart, a->step}), 15));
+    if (!steps || !(std::fabs(*steps) < 1e6)) return std::nullopt;
+    const Expr whole = MakeProduct({MakeInteger(std::lround(*steps)), a->step});
+    const Finding meets = CompareValues(apart, whole, deadline_).finding;
+    if (meets == Finding::kEqual) return Equal(Tier::kIntegers, "the same family");
+    if (meets == Finding::kDifferent) return Different(Tier::kIntegers, "beside the family");
+    return std::nullopt;
   }
 
   Decision CompareTargets(const Expr& g, const Expr& p) {
@@ -935,7 +1156,31 @@ class Comparer {
     return e->kind == Kind::kList && std::all_of(e->args.begin(), e->args.end(), IsSetLike);
   }
 
+  // "1 hour, 30 minutes": one measure in parts, the larger first; null where it is none.
+  static Expr MeasureOfParts(const Expr& e) {
+    if (e->kind != Kind::kList || e->args.size() < 2) return nullptr;
+    mpq_class last_scale;
+    std::vector<Expr> terms;
+    std::map<std::string, int> bases;
+    for (const Expr& part : e->args) {
+      if (part->kind != Kind::kQuantity || !IsPlain(part->args[0])) return nullptr;
+      const Unit unit = ReadUnit(part->text);
+      const bool fits = unit.known && unit.bases.size() == 1 &&
+                        (terms.empty() || (unit.bases == bases && unit.scale < last_scale));
+      if (!fits) return nullptr;
+      bases = unit.bases;
+      last_scale = unit.scale;
+      terms.push_back(MakeProduct({MakeNumber(unit.scale), part->args[0]}));
+    }
+    const Expr total = MakeNode(Kind::kDiv, {MakeSum(std::move(terms)), MakeNumber(last_scale)});
+    return MakeNode(Kind::kQuantity, {total}, e->args.back()->text);
+  }
+
   Decision CompareCollections(const Expr& g, const Expr& p) {
+    if (p->kind == Kind::kQuantity)
+      if (const Expr measure = MeasureOfParts(g)) return Compare(measure, p);
+    if (g->kind == Kind::kQuantity)
+      if (const Expr measure = MeasureOfParts(p)) return Compare(g, measure);
     // A finite set against an interval or the like.
     if (IsSetLike(g) || IsSetLike(p)) return CompareSets(g, p);
     // "x > 1, x < 3" against (1, 3).
@@ -1014,7 +1259,20 @@ class Comparer {
                          [](const Expr& e) { return e->kind == Kind::kEllipsis; });
     };
     // "1, 2, ..., n": the order is the meaning.
-    if (has_dots(left) || has_dots(right)) return CompareInOrderOf(left, right);
+    if (has_dots(left) || has_dots(right)) {
+      const Decision ordered = CompareInOrderOf(left, right);
+      const bool alike = has_dots(left) == has_dots(right) && left.size() == right.size();
+      if (Holds(ordered) || alike) return ordered;
+      // "1, 2, ..." is not "1, 3, 5, ...", however they end.
+      for (size_t i = 0; has_dots(left) && has_dots(right) && i < left.size(); ++i) {
+        if (i >= right.size() || left[i]->kind == Kind::kEllipsis ||
+            right[i]->kind == Kind::kEllipsis)
+          break;
+        const Decision part = Compare(left[i], right[i]);
+        if (part.finding == Finding::kDifferent) return part;
+      }
+      return Undecided("a list with dots");
+    }
     if (as_sets) {
       left = Distinct(left);
       right = Distinct(right);
@@ -1088,8 +1346,11 @@ class Comparer {
     measure.value = e->args[0];
     if (e->kind == Kind::kCurrency) measure.unit = ReadUnit(e->text == "$" ? "dollar" : e->text);
     if (e->kind == Kind::kQuantity) {
-      measure.unit = ReadUnit(e->text);
       measure.unit_text = e->text;
+      for (const std::string_view scale : {"degrees ", "degree "})  // "degrees celsius"
+        if (e->text.starts_with(scale)) measure.unit_text = e->text.substr(scale.size());
+      if (measure.unit_text == "centigrade") measure.unit_text = "celsius";
+      measure.unit = ReadUnit(measure.unit_text);
     }
     if (e->kind == Kind::kCurrency && IsWrapped(measure.value)) return Read(measure.value);
     return measure;
@@ -1120,8 +1381,25 @@ class Comparer {
       return CompareDegrees(left, right);
     if (left_bare && IsHalfDay(right)) return Compare(left.value, OnTheClockOf(left.value, right));
     if (right_bare && IsHalfDay(left)) return Compare(OnTheClockOf(right.value, left), right.value);
-    if (left_bare || right_bare) return Compare(left.value, right.value);
+    if (left_bare || right_bare) {
+      const Decision bare = Compare(left.value, right.value);
+      if (Holds(bare)) return bare;
+      const Expr without = left_bare ? WithoutUnitLetter(left.value, right.unit_text)
+                                     : WithoutUnitLetter(right.value, left.unit_text);
+      if (!without) return bare;
+      return left_bare ? Compare(without, right.value) : Compare(left.value, without);
+    }
     return CompareUnits(left, right);
+  }
+
+  // 10m beside 10\,\mathrm{m}: 10, since the other side says that the letter is a unit.
+  static Expr WithoutUnitLetter(const Expr& product, std::string_view unit) {
+    if (unit.size() != 1 || product->kind != Kind::kMul || !IsPlain(product)) return nullptr;
+    const Expr& last = product->args.back();
+    if (last->kind != Kind::kSymbol || last->text != unit) return nullptr;
+    const Expr rest =
+        MakeProduct(std::vector<Expr>(product->args.begin(), product->args.end() - 1));
+    return IsConstant(rest) ? rest : nullptr;
   }
 
   Decision ComparePercents(const Measure& left, const Measure& right) {
@@ -1155,7 +1433,32 @@ class Comparer {
     return CompareValues(a, b, deadline_);
   }
 
+  // 25 °C as a number of kelvins; null where the unit is no temperature.
+  static Expr Kelvins(const Measure& m) {
+    if (m.unit_text == "celsius") return MakeSum({m.value, MakeNumber(mpq_class(5463, 20))});
+    if (m.unit_text == "fahrenheit")
+      return MakeProduct(
+          {MakeNumber(mpq_class(5, 9)), MakeSum({m.value, MakeNumber(mpq_class(45967, 100))})});
+    if (m.unit_text == "k" || m.unit_text == "kelvin" || m.unit_text == "kelvins") return m.value;
+    return nullptr;
+  }
+
+  // 25 °C is 77 °F; as differences, 25 °C are 45 °F.
+  Decision CompareTemperatures(const Measure& left, const Measure& right) {
+    const Decision points = CompareValues(Kelvins(left), Kelvins(right), deadline_);
+    if (Holds(points)) return points;
+    const auto slope = [](const Measure& m) {
+      return MakeProduct({MakeNumber(mpq_class(m.unit_text == "fahrenheit" ? 5 : 9)), m.value});
+    };
+    if (Holds(CompareValues(slope(left), slope(right), deadline_)))
+      return Undecided("the same as differences of temperature");
+    return points;
+  }
+
   Decision CompareUnits(const Measure& left, const Measure& right) {
+    if (left.unit_text != right.unit_text && IsPlain(left.value) && IsPlain(right.value) &&
+        Kelvins(left) && Kelvins(right))
+      return CompareTemperatures(left, right);
     if (left.unit.bases.empty() || right.unit.bases.empty() ||
         (left.unit.bases == right.unit.bases && left.unit.scale == right.unit.scale))
       return Compare(left.value, right.value);
@@ -1201,7 +1504,11 @@ class Comparer {
     };
     const auto a = fold(g);
     const auto b = fold(p);
-    if (!a || !b) return Different(Tier::kStructure, "words against mathematics");
+    if (!a || !b) {
+      const std::string& words = g->kind == Kind::kText ? g->text : p->text;
+      if (MayNameNumber(words)) return Undecided("words that may name a number");
+      return Different(Tier::kStructure, "words against mathematics");
+    }
     if (SaysThereIsNone(*a) && SaysThereIsNone(*b)) return Equal(Tier::kText);
     return *a == *b ? Equal(Tier::kText) : Different(Tier::kText);
   }

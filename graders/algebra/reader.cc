@@ -1697,6 +1697,9 @@ class Parser {
       if (name.size() >= 3) break;
     }
     if (name.empty()) return Fail("a figure's name was expected");
+    // The arms of an angle have no order, nor have the corners of a triangle.
+    if (kind == "triangle") std::sort(name.begin(), name.end());
+    if (kind != "triangle" && name.size() == 3 && name[2] < name[0]) std::swap(name[0], name[2]);
     return Counted(MakeSymbol((kind == "triangle" ? "triangle " : "angle ") + name));
   }
 
