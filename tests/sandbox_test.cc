@@ -190,6 +190,38 @@ TEST(Sandbox, WaitingForAProcessorIsNotTheProgramsTime) {
     GTEST_SKIP() << "skipped: this machine's scheduler gave it a processor in spite of the others";
 }
 
+// In the state that disks keep one in, but no disk is to blame.
+TEST(Sandbox, WaitingForAChildOfVforkIsTheProgramsTime) {
+  SKIP_WITHOUT_FULL_ISOLATION();
+  const Language& c = **FindLanguage("c");
+  if (!IsInstalled(c)) GTEST_SKIP() << "skipped: no " << c.probe_program;
+  ASSERT_OK_AND_ASSIGN(
+      const Prepared program,
+      FullRunner().runner->Prepare(c,
+                                   "#include <unistd.h>\n"
+                                   "int main() { if (vfork() == 0) { sleep(60); _exit(0); } }"));
+  ASSERT_TRUE(program.ready) << program.failure.why;
+  ASSERT_OK_AND_ASSIGN(const ProgramEnd end,
+                       FullRunner().runner->Run(program, "", {.wall_ms = 500}));
+  EXPECT_EQ(end.why, "wall");
+  EXPECT_LT(end.run.wall_us, 5'000'000);
+}
+
+TEST(Sandbox, WaitingForADiskIsNotTheProgramsTimeForAWhile) {
+  SKIP_WITHOUT_FULL_ISOLATION();
+  SKIP_WITHOUT_PYTHON();
+  const ProgramEnd end = RunPython(
+      "import glob,mmap,os,sys\nroom = mmap.mmap(-1, 1 << 20)\n"
+      "name = max(glob.glob('/usr/bin/*'), key=os.path.getsize)\n"
+      "try: file = os.open(name, os.O_RDONLY | os.O_DIRECT)\n"
+      "except OSError: sys.exit()\nwhile True: os.preadv(file, [room], 0)\n",
+      "", {.wall_ms = 300, .cpu_ms = 60000});
+  if (end.verdict == RunVerdict::kFinished) GTEST_SKIP() << "skipped: no reading past the cache";
+  EXPECT_EQ(end.why, "wall");
+  EXPECT_LT(end.run.wall_us, 9'000'000);
+  if (end.run.wall_us < 400'000) GTEST_SKIP() << "skipped: a disk that keeps nobody waiting";
+}
+
 TEST(Sandbox, AnOrphanThatRunsOnEndsWithItsCell) {
   SKIP_WITHOUT_FULL_ISOLATION();
   SKIP_WITHOUT_PYTHON();

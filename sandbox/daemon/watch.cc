@@ -50,10 +50,12 @@ std::vector<int> Descendants(int proc) {
 }
 
 // utime + stime + cutime + cstime of /proc/PID/stat, the 14th to 17th fields; or the last two.
-int64_t CpuOf(int proc, int pid, bool only_children = false) {
+// *in_disk_wait becomes true where the state is D.
+int64_t CpuOf(int proc, int pid, bool only_children = false, bool* in_disk_wait = nullptr) {
   const std::string text = ReadSmall(proc, (std::to_string(pid) + "/stat").c_str());
   const size_t after_name = text.rfind(')');
   if (after_name == std::string::npos) return 0;
+  if (in_disk_wait != nullptr && text.compare(after_name, 3, ") D") == 0) *in_disk_wait = true;
   const char* at = text.c_str() + after_name + 1;
   for (int field = 3; field < 14; ++field) at = strchr(at + 1, ' ') ? strchr(at + 1, ' ') : at;
   int64_t ticks = 0;
@@ -117,6 +119,10 @@ Waiting ReadWaiting(int proc, const Place& place, const Cell& cell,
     waiting.ran_ns += strtoll(text.c_str(), nullptr, 10);
     waiting.waited_us =
         std::max<int64_t>(waiting.waited_us, strtoll(text.c_str() + blank, nullptr, 10) / 1000);
+    const std::string io = ReadSmall(proc, (std::to_string(pid) + "/io").c_str());
+    const size_t read_at = io.find("\nread_bytes: ");
+    if (read_at != std::string::npos)
+      waiting.disk_bytes += strtoll(io.c_str() + read_at + strlen("\nread_bytes: "), nullptr, 10);
     // "pid (name) S ...": a name may hold anything, a bracket too.
     const std::string stat = ReadSmall(proc, (std::to_string(pid) + "/stat").c_str());
     const size_t name_end = stat.rfind(')');
@@ -145,7 +151,7 @@ Usage ReadUsage(int proc, const Place& place, const Cell& cell, const std::vecto
   usage.processes = static_cast<int>(pids.size());
   if (cell.first > 0) usage.cpu_us += CpuOf(proc, cell.first);
   for (const int pid : pids) {
-    usage.cpu_us += CpuOf(proc, pid);
+    usage.cpu_us += CpuOf(proc, pid, false, &usage.waits_for_disk);
     usage.memory_bytes += ResidentOf(proc, pid);
   }
   if (usage.memory_bytes <= limit) return usage;

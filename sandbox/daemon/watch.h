@@ -14,6 +14,7 @@ struct Usage {
   // may be in it.
   int64_t memory_bytes = 0;
   int processes = 0;
+  bool waits_for_disk = false;  // one of them is in the state that disks keep one in
 };
 
 // `proc` is the worker's own /proc; `others` are processes of the worker that are no program's (its
@@ -24,6 +25,7 @@ Usage ReadUsage(int proc, const Place& place, const Cell& cell, const std::vecto
 
 // What a busy machine kept from the program; nothing where the kernel does not count it.
 struct Waiting {
+  int64_t disk_bytes = 0;  // that living ones had to be given from a disk
   int64_t waited_us = 0;  // for a processor, the one of them that waited longest; turns begun only
   int64_t ran_ns = 0;     // on a processor, all of them together
   bool runnable = false;  // one of them runs, or would if it had a processor

@@ -197,7 +197,7 @@ class Run {
     failed = cells_.Take(request_.limits, &cell_);
     ours_.insert(ours_.end(), cells_.ending().begin(), cells_.ending().end());
     if (failed.empty()) failed = group_.Begin(request_.limits);
-    began_us_ = NowUs();
+    began_us_ = looked_us_ = NowUs();
     if (!failed.empty()) return failed;
     return zygote_ != nullptr ? zygote_->StartProgram(place_, request_, program, &cell_)
                               : StartProgram(place_, request_, program, &cell_);
@@ -232,13 +232,16 @@ class Run {
   }
 
   // The time in the queue for a processor does not count, and the kernel tells it only once the
-  // turn has come: who stands in the queue is judged when he has had his turn.
+  // turn has come: who stands in the queue is judged when he has had his turn. Nor does, once more
+  // the limit at the most, what was seen of waiting for a disk, where something was read from one:
+  // who waits for a child that he made by vfork looks the same.
   bool IsLate(int64_t now) {
     const int64_t wall_us = request_.limits.wall_ms * 1000;
     const int64_t took_us = now - began_us_;
     if (took_us <= wall_us + waited_us_) return false;
     const Waiting waiting = ReadWaiting(proc_, place_, cell_, ours_);
-    waited_us_ = std::min(waiting.waited_us, (sandbox_wire::kMostWalls - 1) * wall_us);
+    const int64_t disk_us = waiting.disk_bytes > 0 ? std::min(disk_us_, wall_us) : 0;
+    waited_us_ = std::min(waiting.waited_us + disk_us, (sandbox_wire::kMostWalls - 1) * wall_us);
     if (took_us <= wall_us + waited_us_) return false;
     const bool had_a_turn = ran_ns_ >= 0 && waiting.ran_ns != ran_ns_;
     ran_ns_ = waiting.ran_ns;
@@ -262,6 +265,9 @@ class Run {
     if (group_.used() && usage.memory_bytes > request_.limits.memory_bytes)
       usage.memory_bytes = std::min(usage.memory_bytes, group_.CurrentBytes());
     peak_ = std::max(peak_, usage.memory_bytes);
+    const int64_t now = NowUs();
+    if (usage.waits_for_disk) disk_us_ += now - looked_us_;
+    looked_us_ = now;
     if (usage.memory_bytes > limit) Stop(Stopped::kMemory, "rss", end);
     if (usage.cpu_us > request_.limits.cpu_ms * 1000) Stop(Stopped::kCpu, "cpu", end);
   }
@@ -370,6 +376,8 @@ class Run {
   int64_t began_us_ = 0;
   int64_t peak_ = 0;
   int64_t waited_us_ = 0;  // for a processor, when last looked at
+  int64_t looked_us_ = 0;  // when
+  int64_t disk_us_ = 0;    // between looks of which the later found it waiting for a disk
   int64_t ran_ns_ = -1;    // on one, when last found late; -1: not yet
   bool ended_ = false;     // by itself
 };
