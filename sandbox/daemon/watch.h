@@ -26,9 +26,9 @@ Usage ReadUsage(int proc, const Place& place, const Cell& cell, const std::vecto
 // What a busy machine kept from the program; nothing where the kernel does not count it.
 struct Waiting {
   int64_t disk_bytes = 0;  // that living ones had to be given from a disk
-  int64_t waited_us = 0;  // for a processor, the one of them that waited longest; turns begun only
-  int64_t ran_ns = 0;     // on a processor, all of them together
-  bool runnable = false;  // one of them runs, or would if it had a processor
+  int64_t waited_us = 0;   // for a processor, the one of them that waited longest; turns begun only
+  int64_t ran_ns = 0;      // on a processor, all of them together
+  bool runnable = false;   // one of them runs, or would if it had a processor
 };
 Waiting ReadWaiting(int proc, const Place& place, const Cell& cell, const std::vector<int>& others);
 
