@@ -1,5 +1,6 @@
 // Grading stored samples in LiveCodeBench's form: killed at random moments and gone on with, the
-// table and every verdict are what they are undisturbed. benchmarks/code_resume.py does it with more.
+// table and every verdict are what they are undisturbed. benchmarks/code_resume.py does it with
+// more.
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
