@@ -105,33 +105,47 @@ ViewAnswer ErrorData(const absl::Status& status) {
 
 // --- the list of runs ---
 
-std::string Cell(std::string_view text, const char* attributes = "") {
-  return absl::StrFormat("<td%s>%s</td>", attributes, EscapeHtml(Printable(text)));
+// `whole`: shown where the mouse rests on it.
+std::string Cell(std::string_view name, std::string_view text, std::string_view whole = "") {
+  const std::string title =
+      whole.empty() ? "" : absl::StrFormat(" title=\"%s\"", EscapeHtml(Printable(whole)));
+  return absl::StrFormat("<td class=\"%s\"%s>%s</td>", name, title, EscapeHtml(Printable(text)));
 }
 
 std::string ToTheMinute(const std::string& iso8601) {
   return iso8601.size() < 16 ? iso8601 : iso8601.substr(0, 10) + " " + iso8601.substr(11, 5);
 }
 
+// "checkpoints/step-500" of a long path.
+std::string LastParts(const std::string& path) {
+  std::vector<std::string> parts;
+  for (const std::string_view part : Split(path, '/')) {
+    if (!part.empty()) parts.emplace_back(part);
+  }
+  if (parts.size() <= 2) return path;
+  return parts[parts.size() - 2] + "/" + parts.back();
+}
+
 std::string RunRow(const RunSummary& run, const std::string& key) {
   const RunManifest& manifest = run.manifest;
-  std::vector<std::string> tasks;
-  for (const TaskManifest& task : manifest.tasks) tasks.push_back(task.name);
+  std::vector<std::string> names;
+  for (const TaskManifest& task : manifest.tasks) names.push_back(task.name);
+  const std::string tasks = Shorten(Join(names, ", "), 1000);
   const std::string name = EscapeHtml(Printable(Shorten(manifest.name, 200)));
   const std::string word = EscapeHtml(key);
+  const std::string failed =
+      run.failures > 0 ? absl::StrFormat(", %s failed", WithThousands(run.failures)) : "";
   return absl::StrFormat(
-             "<tr><td><input type=\"checkbox\" name=\"run\" value=\"%s\" aria-label=\"Compare %s\">"
-             "</td><th scope=\"row\"><a href=\"/report?run=%s\">%s</a></th>",
+             "<tr><td class=\"mark\"><input type=\"checkbox\" name=\"run\" value=\"%s\" "
+             "aria-label=\"Compare %s\"></td><th scope=\"row\"><a href=\"/report?run=%s\">%s</a>"
+             "</th>",
              word, name, word, name) +
-         Cell(Shorten(manifest.model, 200), " class=\"cut\"") +
-         Cell(Shorten(Join(tasks, ", "), 300), " class=\"cut\"") +
-         Cell(absl::StrFormat("%s of %s", WithThousands(run.samples_stored),
-                              WithThousands(run.samples_planned)),
-              " class=\"right\"") +
-         Cell(std::string(RunStateName(run.state)) +
-              (run.failures > 0 ? absl::StrFormat(", %s failed", WithThousands(run.failures))
-                                : "")) +
-         Cell(ToTheMinute(manifest.started)) + Cell(manifest.id) + "</tr>\n";
+         Cell("model", Shorten(LastParts(manifest.model), 200), Shorten(manifest.model, 1000)) +
+         Cell("tasks", tasks, tasks) +
+         Cell("samples", absl::StrFormat("%s of %s", WithThousands(run.samples_stored),
+                                         WithThousands(run.samples_planned))) +
+         Cell("state", std::string(RunStateName(run.state)) + failed) +
+         Cell("started", ToTheMinute(manifest.started)) + Cell("id", manifest.id) + "</tr>\n";
 }
 
 absl::StatusOr<std::vector<RunSummary>> ListRuns(const std::string& path) {
@@ -157,8 +171,10 @@ std::string RunsOf(const std::string& path, size_t database, bool one_of_many) {
   return heading +
          "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Runs\"><table "
          "class=\"wide index\">\n<caption class=\"unseen\">Runs, the newest first</caption>"
-         "<thead><tr><td></td><th scope=\"col\">run</th><th scope=\"col\">model</th><th "
-         "scope=\"col\">tasks</th><th scope=\"col\" class=\"right\">samples</th><th "
+         "<thead><tr><th scope=\"col\"><span class=\"unseen\">marked</span></th><th "
+         "scope=\"col\">run</th><th "
+         "scope=\"col\">model</th><th "
+         "scope=\"col\">tasks</th><th scope=\"col\">samples</th><th "
          "scope=\"col\">state</th><th scope=\"col\">started (UTC)</th><th scope=\"col\">id</th>"
          "</tr></thead>\n<tbody>\n" +
          rows + "</tbody></table></div>\n";
@@ -236,14 +252,14 @@ absl::StatusOr<ViewAnswer> View::Page(const std::string& path, const ViewQuery& 
 
 absl::StatusOr<ViewAnswer> View::Index() const {
   std::string body =
-      "<form action=\"/compare\" method=\"get\">\n<div class=\"bar\"><button "
-      "type=\"submit\">Compare the marked runs</button></div>\n";
+      "<form action=\"/compare\" method=\"get\">\n<div class=\"bar index-bar\"><button "
+      "type=\"submit\" class=\"main\">Compare the marked runs</button><p class=\"about\">A run's "
+      "name leads to its report. Of those that are marked the oldest is the baseline; the report "
+      "can take another.</p></div>\n";
   for (size_t i = 0; i < databases_.size(); ++i) {
     body += RunsOf(databases_[i], i, databases_.size() > 1);
   }
-  body +=
-      "</form>\n<p class=\"about\">A run's name leads to its report. Of several that are marked, "
-      "the oldest is the baseline; the report can take another.</p>";
+  body += "</form>\n";
   return PageAnswer(MakePlainPage("Runs of " + Printable(databases_[0]), body));
 }
 

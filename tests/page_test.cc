@@ -152,6 +152,47 @@ class Page : public testing::Test {
     }
   }
 
+  // What has no name for those who do not see it.
+  std::string Nameless() {
+    return Ask("[...document.querySelectorAll('a, button, input, select, textarea, [role=img], "
+               "table, "
+               "nav, summary')].filter(n => { const label = n.closest('label'); return "
+               "!(n.ariaLabel || "
+               "n.getAttribute('aria-label') || (label && label.textContent.trim()) || (n.tagName "
+               "=== "
+               "'TABLE' ? n.caption : n.tagName !== 'INPUT' && n.tagName !== 'SELECT' && "
+               "n.textContent.trim())); }).map(n => n.outerHTML.slice(0, 200))")
+        .Dump();
+  }
+  // WCAG 2.1: 4.5 for texts; what is decoration or shut off is left out.
+  std::string PoorContrasts() {
+    return Ask("(() => { const lum = c => { const v = c.map(x => { x /= 255; return x <= 0.03928 ? "
+               "x / "
+               "12.92 : Math.pow((x + 0.055) / 1.055, 2.4); }); return 0.2126 * v[0] + 0.7152 * "
+               "v[1] + "
+               "0.0722 * v[2]; }; const rgb = s => (s.match(/[\\d.]+/g) || []).map(Number); const "
+               "ground = "
+               "n => { for (; n; n = n.parentElement) { const c = "
+               "rgb(getComputedStyle(n).backgroundColor); "
+               "if (c.length >= 3 && (c.length === 3 || c[3] > 0.99)) return c.slice(0, 3); } "
+               "return [255, "
+               "255, 255]; }; const bad = []; for (const n of document.querySelectorAll('header *, "
+               "main "
+               "*')) "
+               "{ if (![...n.childNodes].some(c => c.nodeType === 3 && c.textContent.trim())) "
+               "continue; if "
+               "(n.closest('title, .katex, .off, .unseen, .faint, option')) continue; const style "
+               "= "
+               "getComputedStyle(n); const color = n.closest('svg') ? style.fill : style.color; "
+               "const a = "
+               "lum(rgb(color).slice(0, 3)), b = lum(ground(n)); const r = (Math.max(a, b) + 0.05) "
+               "/ "
+               "(Math.min(a, b) + 0.05); if (r < 4.5) bad.push(r.toFixed(2) + ' ' + n.className + "
+               "' ' + "
+               "n.textContent.slice(0, 40)); } return bad; })()")
+        .Dump();
+  }
+
   testing_support::TemporaryDirectory directory_;
   std::string database_ = directory_.Path("runs.db");
   std::unique_ptr<Browser> browser_;
@@ -563,6 +604,38 @@ TEST_F(ServedPages, AVerdictGivenSinceIsToldWithItsHistory) {
   ExpectOnlyItsOwnServerWasAsked();
 }
 
+TEST_F(ServedPages, TheListIsReadableNamedAndFits) {
+  WritePair({"--transcripts", "none"});
+  Serve();
+  const std::string report = Address("/report?run=early&run=late");
+  const std::vector<std::string> addresses = {Address("/"), report, Address("/report?run=nobody")};
+  for (const char* scheme : {"light", "dark"}) {
+    ASSERT_OK(browser_->Prefer(scheme));
+    for (const std::string& address : addresses) {
+      ASSERT_OK(browser_->Open(address));
+      EXPECT_EQ(PoorContrasts(), "[]") << scheme << " " << address;
+      EXPECT_EQ(Nameless(), "[]") << address;
+      EXPECT_EQ(Count("th:not([scope])"), 0) << address;
+    }
+  }
+  ASSERT_OK(browser_->Resize(400, 800));
+  for (const std::string& address : addresses) {
+    ASSERT_OK(browser_->Open(address));
+    EXPECT_LE(Ask("document.documentElement.scrollWidth").AsInteger(), 400) << address;
+  }
+  // With the keyboard alone: mark both, compare.
+  ASSERT_OK(browser_->Open(Address("/")));
+  for (int row = 0; row < 2; ++row) {
+    Ask(absl::StrFormat("document.querySelectorAll('tbody input')[%d].focus()", row));
+    ASSERT_OK(browser_->Press(" ", 32));
+  }
+  ASSERT_EQ(Count("tbody input:checked"), 2);
+  Ask("document.querySelector('button').focus()");
+  ASSERT_OK(browser_->Press("Enter", 13));
+  ASSERT_OK(browser_->WaitFor("location.pathname === '/report' && document.body.dataset.ready"));
+  EXPECT_EQ(Ask("report.runs.length").AsInteger(), 2);
+}
+
 TEST_F(ServedPages, HostileTextsAreTextsHereToo) {
   WriteHostileRuns(database_);
   Serve();
@@ -638,15 +711,8 @@ TEST_F(Page, EverythingHasAName) {
   for (const char* part : {"", "#tab=curves", "#tab=problems", "#tab=runs"}) {
     ASSERT_OK(browser_->Open(page, part));
     Ask("new Promise(r => setTimeout(r, 150))");
-    const Json nameless = Ask(
-        "[...document.querySelectorAll('a, button, input, select, textarea, [role=img], table, "
-        "nav, summary')].filter(n => { const label = n.closest('label'); return !(n.ariaLabel || "
-        "n.getAttribute('aria-label') || (label && label.textContent.trim()) || (n.tagName === "
-        "'TABLE' ? n.caption : n.tagName !== 'INPUT' && n.tagName !== 'SELECT' && "
-        "n.textContent.trim())); }).map(n => n.outerHTML.slice(0, 200))");
-    EXPECT_EQ(nameless.Dump(), "[]") << part;
-    const Json unscoped = Ask("document.querySelectorAll('th:not([scope])').length");
-    EXPECT_EQ(unscoped, Json(0)) << part;
+    EXPECT_EQ(Nameless(), "[]") << part;
+    EXPECT_EQ(Count("th:not([scope])"), 0) << part;
     EXPECT_EQ(Count("main"), 1);
     EXPECT_EQ(Count("header"), 1);
   }
@@ -654,27 +720,12 @@ TEST_F(Page, EverythingHasAName) {
 
 TEST_F(Page, ContrastIsEnough) {
   const std::string page = WritePair();
-  // WCAG 2.1: 4.5 for texts; what is decoration or shut off is left out.
-  const std::string contrasts =
-      "(() => { const lum = c => { const v = c.map(x => { x /= 255; return x <= 0.03928 ? x / "
-      "12.92 : Math.pow((x + 0.055) / 1.055, 2.4); }); return 0.2126 * v[0] + 0.7152 * v[1] + "
-      "0.0722 * v[2]; }; const rgb = s => (s.match(/[\\d.]+/g) || []).map(Number); const ground = "
-      "n => { for (; n; n = n.parentElement) { const c = rgb(getComputedStyle(n).backgroundColor); "
-      "if (c.length >= 3 && (c.length === 3 || c[3] > 0.99)) return c.slice(0, 3); } return [255, "
-      "255, 255]; }; const bad = []; for (const n of document.querySelectorAll('header *, main "
-      "*')) "
-      "{ if (![...n.childNodes].some(c => c.nodeType === 3 && c.textContent.trim())) continue; if "
-      "(n.closest('title, .katex, .off, .unseen, .faint, option')) continue; const style = "
-      "getComputedStyle(n); const color = n.closest('svg') ? style.fill : style.color; const a = "
-      "lum(rgb(color).slice(0, 3)), b = lum(ground(n)); const r = (Math.max(a, b) + 0.05) / "
-      "(Math.min(a, b) + 0.05); if (r < 4.5) bad.push(r.toFixed(2) + ' ' + n.className + ' ' + "
-      "n.textContent.slice(0, 40)); } return bad; })()";
   for (const char* scheme : {"light", "dark"}) {
     ASSERT_OK(browser_->Prefer(scheme));
     for (const char* part : {"", "#tab=curves", "#tab=problems&problem=p8", "#tab=runs"}) {
       ASSERT_OK(browser_->Open(page, part));
       Ask("new Promise(r => setTimeout(r, 150))");
-      EXPECT_EQ(Ask(contrasts).Dump(), "[]") << scheme << " " << part;
+      EXPECT_EQ(PoorContrasts(), "[]") << scheme << " " << part;
     }
   }
   // The button turns one into the other.

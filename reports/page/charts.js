@@ -148,11 +148,11 @@ function lengthBars({title, about, runs}) {
       run.samples)) || 1;
   const longest = d3.max(runs, (run) => run.histogram.edges[run.histogram.edges.length - 1]) || 1;
   const charts = runs.map((run) => figure({
-    title: '', label: `${run.letter}: samples by length and outcome`, height: 150,
+    title: '', label: `${run.letter}: samples by length and outcome`, height: 168,
     draw: (chart, width, height) => {
       const x = d3.scaleLinear().domain([0, longest]).range([MARGIN.left, width - MARGIN.right]);
-      const y = d3.scaleLinear().domain([0, most]).range([height - 34, 18]).nice(4);
-      axes(chart, x, y, {width, height, margin: {...MARGIN, bottom: 34}, xLabel: run.xLabel,
+      const y = d3.scaleLinear().domain([0, most]).range([height - MARGIN.bottom, 28]).nice(4);
+      axes(chart, x, y, {width, height, margin: MARGIN, xLabel: run.xLabel,
         yLabel: `${run.letter}: % of samples`});
       const {edges} = run.histogram;
       for (let i = 0; i + 1 < edges.length; ++i) {

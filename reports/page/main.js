@@ -14,8 +14,7 @@ function drawNav() {
     links.splice(3, 0, ['Flips', {...DEFAULTS, tab: 'problems', flip: 'any', task: view.task,
       pair: view.pair}, view.tab === 'problems' && view.flip !== '']);
   }
-  replace($('nav'), report.served ? h('a', {href: '/', class: 'all-runs'}, 'All runs') : null,
-      links.map(([text, to, here]) => linkTo(to, {'aria-current': here ? 'page' : null}, text)));
+  replace($('nav'), links.map(([text, to, here]) => linkTo(to, {'aria-current': here ? 'page' : null}, text)));
 }
 
 // --- the tab "Runs": what every number means and how to get it again ---
@@ -178,6 +177,7 @@ async function begin() {
   }
   report = await chunk('data');
   $('title').textContent = visible(report.title);
+  if (report.served) $('title').before(h('a', {href: '/', class: 'all-runs'}, 'All runs'));
   $('theme').addEventListener('click', switchTheme);
   readAddress();
   window.addEventListener('popstate', () => { readAddress(); draw(); });

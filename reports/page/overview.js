@@ -48,7 +48,7 @@ function baselineChooser() {
     location.assign(`/report?${words}`);
   }}, report.runs.map((run, i) => h('option', {value: report.served[run.letter], selected: i === 0},
       run.name)));
-  return h('p', {class: 'bar'}, h('label', {class: 'choice'}, h('span', {}, 'Baseline'), select));
+  return h('p', {class: 'bar baseline'}, h('label', {class: 'choice'}, h('span', {}, 'Baseline'), select));
 }
 
 // "checkpoints/step-500" of a long path; the whole one stands under "Runs".
