@@ -604,6 +604,32 @@ TEST_F(ServedPages, AVerdictGivenSinceIsToldWithItsHistory) {
   ExpectOnlyItsOwnServerWasAsked();
 }
 
+TEST_F(ServedPages, ARunThatIsStillGoingIsReadAgain) {
+  const std::string id = WriteReportRun(database_, {.name = "going", .outcomes = {"C-", "--"}});
+  ASSERT_OK_AND_ASSIGN(const auto store, Store::Open(database_, StoreMode::kReadWrite));
+  ASSERT_OK_AND_ASSIGN(const auto writer, store->ResumeRun(id));
+  Serve();
+  ASSERT_OK(browser_->Open(Address("/report?run=going")));
+  EXPECT_THAT(Text(".runs"), HasSubstr("1 sample · running"));
+  EXPECT_THAT(Text(".running"), HasSubstr("still going"));
+  StoredSample landed;
+  landed.task = "sums";
+  landed.key = "sums/1/0";
+  landed.sample.problem_id = "p1";
+  landed.sample.completion.answer = landed.sample.completion.raw = "landed just now";
+  ASSERT_OK(writer->PutSample(landed));
+  ASSERT_OK(writer->Flush());
+  ASSERT_OK(browser_->Click(".running button"));
+  ASSERT_OK(
+      browser_->WaitFor("document.body.dataset.ready && "
+                        "document.querySelector('.runs').textContent.includes('2 samples')"));
+  Ask("go({tab: 'problems', problem: 'p1'})");
+  ASSERT_OK(browser_->WaitFor("document.querySelector('.answer-text')"));
+  EXPECT_THAT(Text(".answer-text"), HasSubstr("landed just now"));
+  EXPECT_THAT(Text(".sample-verdict"), HasSubstr("not graded"));
+  ExpectOnlyItsOwnServerWasAsked();
+}
+
 TEST_F(ServedPages, TheListIsReadableNamedAndFits) {
   WritePair({"--transcripts", "none"});
   Serve();

@@ -294,6 +294,13 @@ TEST_F(Viewing, AReportHoldsNoTranscriptAndMayAskItsOwnServerOnly) {
   EXPECT_FALSE(Contains(answer.body, "id=\"chunk-t0\""));
 }
 
+TEST_F(Viewing, ARunWithoutASampleIsShown) {
+  const std::string id = WriteReportRun(database_, {.name = "begun", .outcomes = {"--", "--"}});
+  EXPECT_EQ(Ask("/report?run=begun").status, 200);
+  EXPECT_EQ(Ask("/report?run=begun&partial=1&consensus=1").status, 200);
+  EXPECT_EQ(AskJson("/search?run=" + id + "&task=sums&q=problem").Find("problems")->size(), 2u);
+}
+
 TEST_F(Viewing, RunsOfTwoDatabasesAreToldApart) {
   const std::string other = directory_.Path("other.db");
   WriteReportRun(database_, {.name = "same", .outcomes = {"C"}});

@@ -5,7 +5,7 @@ function drawOverview(main) {
   put(main, [
     h('section', {class: 'answer', 'aria-label': 'The answer'},
         report.verdicts.map((text) => h('p', {class: 'verdict'}, marked(text))),
-        notesBox(), runCards(), baselineChooser()),
+        notesBox(), runCards(), stillRunning(), baselineChooser()),
     several ? differences() : null,
     report.x && several ? trend() : null,
     headline(),
@@ -37,6 +37,15 @@ function runCards() {
       runMark(run.letter), h('span', {class: 'run-title'}, run.name),
       h('span', {class: 'about'}, [run.model !== run.name ? lastParts(run.model) + ' · ' : '',
         `${count(run.samples_stored, 'sample')} · ${run.state}`]))));
+}
+
+// `assay view` reads the database anew.
+function stillRunning() {
+  const running = report.runs.filter((run) => run.state === 'running');
+  if (!report.served || running.length === 0) return null;
+  return h('p', {class: 'about running'}, report.runs.length === 1 ? 'This run is still going. '
+      : `Still going: ${running.map((run) => run.letter).join(', ')}. `,
+  h('button', {type: 'button', onclick: () => location.reload()}, 'Read it again'));
 }
 
 // Another baseline is another report: `assay view` makes it.
