@@ -305,6 +305,74 @@ TEST(Chat, WithoutATemplateAPromptIsItsText) {
 
 // --- templates that are wrong ---
 
+TEST(Chat, ATemplateMustShowTheUsersTextOnce) {
+  const std::string each = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}";
+  for (const std::string& good : std::vector<std::string>{
+           each, std::string("{{ messages[-1].content | trim }}"),
+           "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}" + each}) {
+    ASSERT_OK_AND_ASSIGN(const ChatPointer chat, R1Chat({}, good));
+    EXPECT_OK(chat->Check()) << good;
+  }
+  for (const auto& [wrong, why] : std::vector<std::pair<std::string, std::string>>{
+           {" ", "r1: the chat template renders to nothing"},
+           {"{# a comment #}\n", "r1: the chat template renders to nothing"},
+           {"{{ messages[0].text }}", "r1: the chat template renders to nothing"},
+           {"<user>",
+            "r1: the chat template never shows the user's text: 'Is 4417 a prime?' "
+            "becomes '<user>'"},
+           {"{{ messages[-1].content | upper }}", "never shows the user's text"},
+           {"{{ messages[0].content }} {{ messages[0].content }}", "shows the user's text 2 times"},
+           {each + each + each, "shows the user's text 3 times"},
+           {"{% for m in messages %}{% if m.role == 'human' %}{{ m.content }}{% endif %}"
+            "{% endfor %}assistant:",
+            "never shows the user's text"}}) {
+    ASSERT_OK_AND_ASSIGN(const ChatPointer chat, R1Chat({}, wrong));
+    const std::string found(chat->Check().message());
+    EXPECT_THAT(found, HasSubstr(why)) << wrong;
+    EXPECT_THAT(found, HasSubstr("chat_template=none")) << wrong;
+  }
+  for (const char* blank : {"\"\"", "\" \\n\"", R"([{"name":"default","template":""}])"}) {
+    EXPECT_THAT(
+        std::string(ChatWithConfig(blank).status().message()),
+        HasSubstr("tokenizer_config.json: field 'chat_template': the chat template is empty"))
+        << blank;
+  }
+}
+
+TEST(Chat, WhatATemplateLeavesOutIsRefusedWhereAPromptHasIt) {
+  const std::string no_system =
+      "{% for m in messages %}{% if m.role != 'system' %}<{{ m.role }}>{{ m.content }}{% endif %}"
+      "{% endfor %}";
+  ASSERT_OK_AND_ASSIGN(const ChatPointer deaf, R1Chat({}, no_system));
+  EXPECT_OK(deaf->Check());
+  EXPECT_EQ(deaf->ignores(), std::vector<std::string>{"the system message"});
+  Prompt prompt = UserSays("x");
+  EXPECT_OK(deaf->Render(prompt));
+  prompt.messages.insert(prompt.messages.begin(), {"system", "Be brief."});
+  EXPECT_THAT(
+      std::string(deaf->Render(prompt).status().message()),
+      HasSubstr("r1: the chat template does not show system messages, and this prompt has"));
+
+  ASSERT_OK_AND_ASSIGN(const ChatPointer last, R1Chat({}, "{{ messages[-1].content }}"));
+  EXPECT_EQ(last->ignores(), (std::vector<std::string>{"the system message", "earlier turns"}));
+  prompt.messages = {{"user", "1+1?"}, {"assistant", "2"}, {"user", "2+2?"}};
+  EXPECT_THAT(std::string(last->Render(prompt).status().message()),
+              HasSubstr("does not show earlier turns"));
+  // One that refuses says so in its own words, and real ones leave nothing out.
+  ASSERT_OK_AND_ASSIGN(
+      const ChatPointer refusing,
+      R1Chat({},
+             "{% if messages[0].role == 'system' %}{{ raise_exception('no system here') }}"
+             "{% endif %}" +
+                 no_system));
+  EXPECT_TRUE(refusing->ignores().empty());
+  for (const std::string name : {"tiny_llama", "tiny_qwen2", "tiny_qwen3"}) {
+    ASSERT_OK_AND_ASSIGN(const ChatPointer chat, OpenChat(SourcePath("tests/data/" + name)));
+    EXPECT_OK(chat->Check()) << name;
+    EXPECT_TRUE(chat->ignores().empty()) << name;
+  }
+}
+
 TEST(Chat, ATemplateThatLoopsOrRaisesIsAnError) {
   for (const std::string source :
        {"{% for a in range(100000) %}{% for b in range(100000) %}x{% endfor %}{% endfor %}",
@@ -313,6 +381,11 @@ TEST(Chat, ATemplateThatLoopsOrRaisesIsAnError) {
     const auto rendered = chat->Render(UserSays("x"));
     EXPECT_FALSE(rendered.ok()) << source;
     EXPECT_THAT(std::string(rendered.status().message()), testing::StartsWith("r1:1: ")) << source;
+  }
+  for (const std::string source :
+       {"{{ raise_exception('no') }}", "{{ messages[0].content + 1 }}"}) {
+    ASSERT_OK_AND_ASSIGN(const ChatPointer chat, R1Chat({}, source));
+    EXPECT_THAT(std::string(chat->Check().message()), HasSubstr("r1:1: ")) << source;
   }
   EXPECT_FALSE(R1Chat({}, "{% if %}").ok());
   EXPECT_FALSE(ChatFormat::Make("", "", nullptr, {}).ok());

@@ -410,6 +410,25 @@ TEST(LocalProgram, DoctorDescribesACheckpoint) {
   }
 }
 
+TEST(LocalProgram, ATemplateThatShowsNothingIsToldBeforeAnythingIsSampled) {
+  const TemporaryDirectory directory;
+  const std::string model = directory.Path("model"), database = directory.Path("a.db");
+  std::filesystem::copy(Model(), model);
+  for (const auto& [source, why] : std::vector<std::pair<std::string, std::string>>{
+           {"", "chat_template.jinja: the chat template is empty"},
+           {"hello", "chat_template.jinja: the chat template never shows the user's text"}}) {
+    WriteWholeFile(model + "/chat_template.jinja", source);
+    const ProgramEnd doctor = RunAssay({"doctor", "--model", model, "--db", database});
+    EXPECT_EQ(doctor.status, 1) << doctor.out;
+    EXPECT_THAT(doctor.out, HasSubstr(why));
+    const ProgramEnd run =
+        RunAssay({"run", "--model", model, "--tasks", "basics_numbers", "--db", database});
+    EXPECT_EQ(run.status, 1);
+    EXPECT_THAT(run.err, HasSubstr(why));
+    EXPECT_FALSE(std::filesystem::exists(database));
+  }
+}
+
 // `assay` in a process of its own, killed after `milliseconds`; whether the kill came in time.
 bool RunAndKill(const std::vector<std::string>& words, int milliseconds) {
   const pid_t child = fork();

@@ -15,6 +15,11 @@ constexpr size_t kMaxTemplateBytes = 4 << 20;
 constexpr std::string_view kThinkOpen = "<think>";
 constexpr std::string_view kThinkClose = "</think>";
 constexpr std::string_view kThinkPrefix = "<think>\n";
+// Texts that no template holds.
+constexpr std::string_view kUserProbe = "Is 4417 a prime?";
+constexpr std::string_view kSystemProbe = "Answer in 29 words.";
+constexpr std::string_view kEarlierProbe = "Is 4421 a prime?";
+constexpr std::string_view kReplyProbe = "4421 is one.";
 constexpr std::string_view kR1Assistant = "<｜Assistant｜>";
 
 // A noncharacter of Unicode: no text that means anything holds it, and no template cares.
@@ -28,19 +33,43 @@ absl::StatusOr<std::string> UnusedSeparator(const Prompt& prompt) {
   return InvalidArgument("the messages hold all 32 noncharacters from U+FDD0 to U+FDEF");
 }
 
+// A template that is there and says nothing is a slip, not a wish: Hugging Face would render it to
+// nothing.
+absl::Status CheckNotEmpty(std::string_view source, std::string_view where) {
+  if (!Trim(source).empty()) return absl::OkStatus();
+  return InvalidArgument(
+      "%s: the chat template is empty, so that the model would be shown nothing; --model-args "
+      "chat_template=none sends a prompt's text as it is",
+      where);
+}
+
 // The string, or the "default" of a list of named templates.
 absl::StatusOr<std::string> TemplateOf(const Json& config, const std::string& path) {
   const Json* value = config.Find("chat_template");
   if (value == nullptr || value->is_null()) return std::string();
-  if (value->is_string()) return value->AsString();
+  const std::string where = path + ": field 'chat_template'";
+  if (value->is_string()) {
+    RETURN_IF_ERROR(CheckNotEmpty(value->AsString(), where));
+    return value->AsString();
+  }
   if (value->is_array()) {
     for (const Json& named : value->AsArray()) {
       const std::optional<std::string> text = named.FindString("template");
-      if (text && named.FindString("name") == "default") return *text;
+      if (!text || named.FindString("name") != "default") continue;
+      RETURN_IF_ERROR(CheckNotEmpty(*text, where));
+      return *text;
     }
   }
   return InvalidArgument(
       "%s: field 'chat_template': expected a string, or a list with one named 'default'", path);
+}
+
+int Occurrences(std::string_view text, std::string_view part) {
+  int count = 0;
+  for (size_t at = text.find(part); at != text.npos; at = text.find(part, at + part.size())) {
+    ++count;
+  }
+  return count;
 }
 
 bool EndsInThink(std::string_view text) { return TrimRight(text).ends_with(kThinkOpen); }
@@ -68,6 +97,7 @@ absl::StatusOr<std::shared_ptr<const ChatFormat>> ChatFormat::Open(
   const std::string file = directory + "/chat_template.jinja";
   if (FileExists(file)) {
     ASSIGN_OR_RETURN(const std::string source, ReadTextFile(file, kMaxTemplateBytes));
+    RETURN_IF_ERROR(CheckNotEmpty(source, file));
     return Make(source, file, std::move(tokenizer), options);
   }
   const std::string config_path = directory + "/tokenizer_config.json";
@@ -97,7 +127,63 @@ absl::StatusOr<std::shared_ptr<const ChatFormat>> ChatFormat::Make(
   ASSIGN_OR_RETURN(chat->template_, Template::Parse(source, name));
   chat->source_ = source;
   chat->origin_ = name;
+  const Message user = {"user", std::string(kUserProbe)};
+  chat->shows_system_ = chat->ShowsAll({{"system", std::string(kSystemProbe)}, user});
+  chat->shows_turns_ = chat->ShowsAll(
+      {{"user", std::string(kEarlierProbe)}, {"assistant", std::string(kReplyProbe)}, user});
   return std::shared_ptr<const ChatFormat>(std::move(chat));
+}
+
+// True too where the template refuses these messages: it says so itself when it is asked.
+bool ChatFormat::ShowsAll(const std::vector<Message>& messages) const {
+  Prompt prompt;
+  prompt.messages = messages;
+  const absl::StatusOr<std::string> text = RenderTemplate(prompt, "");
+  return !text.ok() || std::all_of(messages.begin(), messages.end(), [&](const Message& message) {
+    return Contains(*text, message.text);
+  });
+}
+
+absl::Status ChatFormat::Check() const {
+  if (!template_) return absl::OkStatus();
+  Prompt prompt;
+  prompt.messages.push_back({"user", std::string(kUserProbe)});
+  absl::StatusOr<std::string> text = RenderTemplate(prompt, "");
+  if (!text.ok()) return Annotate(text.status(), "a conversation of one user message");
+  const int shown = Occurrences(*text, kUserProbe);
+  if (shown == 1) return absl::OkStatus();
+  const std::string what = Trim(*text).empty() ? "renders to nothing"
+                           : shown == 0        ? "never shows the user's text"
+                                        : absl::StrFormat("shows the user's text %d times", shown);
+  return InvalidArgument(
+      "%s: the chat template %s: '%s' becomes '%s'; --model-args chat_template=none sends a "
+      "prompt's text as it is",
+      origin_, what, kUserProbe, Printable(Shorten(*text, 200)));
+}
+
+std::vector<std::string> ChatFormat::ignores() const {
+  std::vector<std::string> ignored;
+  if (!shows_system_) ignored.emplace_back("the system message");
+  if (!shows_turns_) ignored.emplace_back("earlier turns");
+  return ignored;
+}
+
+absl::Status ChatFormat::CheckIsShown(const Prompt& prompt) const {
+  const auto has = [&](std::string_view role) {
+    return std::any_of(prompt.messages.begin(), prompt.messages.end(),
+                       [&](const Message& message) { return message.role == role; });
+  };
+  if (!shows_system_ && has("system")) {
+    return InvalidArgument(
+        "%s: the chat template does not show system messages, and this prompt has one", origin_);
+  }
+  if (!shows_turns_ && has("assistant")) {
+    return InvalidArgument(
+        "%s: the chat template does not show earlier turns, and this prompt has some (few-shot "
+        "examples: as_turns: false puts them into one message)",
+        origin_);
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::string> ChatFormat::RenderTemplate(const Prompt& prompt,
@@ -140,6 +226,7 @@ absl::StatusOr<RenderedPrompt> ChatFormat::Render(const Prompt& prompt) const {
   ASSIGN_OR_RETURN(const std::string separator, UnusedSeparator(prompt));
   std::string text;
   if (template_) {
+    RETURN_IF_ERROR(CheckIsShown(prompt));
     ASSIGN_OR_RETURN(text, RenderTemplate(prompt, separator));
   } else {
     if (prompt.messages.size() != 1) {

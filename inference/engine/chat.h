@@ -60,6 +60,13 @@ class ChatFormat {
       std::string_view source, std::string_view name, std::shared_ptr<const Tokenizer> tokenizer,
       const ChatOptions& options = {});
 
+  // Renders conversations whose texts are known: an error where the template shows a user's text
+  // not at all, or not once. (What it does with system messages and earlier turns is asked when a
+  // prompt has them: `ignores`.)
+  absl::Status Check() const;
+  // What the template leaves out, for people: "the system message", "earlier turns".
+  std::vector<std::string> ignores() const;
+
   // The conversation, then the generation prompt, then the think prefix, then prompt.reply_prefix
   // (in which added tokens are tokens; a "<think>" that already stands there is not repeated).
   absl::StatusOr<RenderedPrompt> Render(const Prompt& prompt) const;
@@ -72,12 +79,15 @@ class ChatFormat {
   ChatFormat() = default;
   absl::StatusOr<std::string> RenderTemplate(const Prompt& prompt,
                                              std::string_view separator) const;
+  bool ShowsAll(const std::vector<Message>& messages) const;
+  absl::Status CheckIsShown(const Prompt& prompt) const;
   bool WantsThink(std::string_view text) const;
 
   std::string source_, origin_;
   std::optional<Template> template_;
   std::shared_ptr<const Tokenizer> tokenizer_;  // shared with the checkpoint
   ChatOptions options_;
+  bool shows_system_ = true, shows_turns_ = true;
 };
 
 }  // namespace assay

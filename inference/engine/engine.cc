@@ -251,6 +251,7 @@ absl::StatusOr<Engine> OpenEngine(const std::string& directory, const EngineOpti
                    options.use_chat_template
                        ? ChatFormat::Open(directory, checkpoint.tokenizer(), options.chat)
                        : ChatFormat::Make("", "", checkpoint.tokenizer(), options.chat));
+  RETURN_IF_ERROR(engine.chat->Check());
   RETURN_IF_ERROR(MakeRunner(directory, &engine));
   ASSIGN_OR_RETURN(const std::string tokenizer,
                    ReadTextFile(directory + "/tokenizer.json", size_t{1} << 30));

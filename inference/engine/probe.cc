@@ -90,6 +90,11 @@ void DescribeText(const Engine& engine, Findings* findings) {
   }
   findings->Add("template", absl::StrFormat("%s ends in %s", engine.chat->origin(),
                                             LastBytes(engine.chat->source(), 80)));
+  const std::vector<std::string> ignored = engine.chat->ignores();
+  if (ignored.empty()) return;
+  findings->Add("template",
+                "leaves out " + Join(ignored, " and ") + ": a prompt that has them is refused",
+                "caution");
 }
 
 absl::Status DescribePrompt(const Engine& engine, Findings* findings) {
