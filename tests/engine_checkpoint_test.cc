@@ -1,6 +1,8 @@
 // Checkpoint directories: the tiny ones that are right, and every way in which files can be wrong.
 #include "inference/engine/checkpoint.h"
 
+#include <sys/stat.h>
+
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -434,6 +436,35 @@ TEST(Checkpoint, AConfigThatLiesIsFoundOut) {
   directory.SetConfig("model_type", "llama");
   directory.SetConfig("architectures", Json::Array{Json("LlamaForCausalLM")});
   EXPECT_THAT(directory.Error(), HasSubstr("k_proj.bias' is not part of the llama"));
+}
+
+// A pipe is refused, not waited for; a link whose file was lost is no file that is absent.
+TEST(Checkpoint, PipesAndLinksThatLeadNowhereAreRefusedByName) {
+  for (const char* name : {"config.json", "tokenizer.json", "tokenizer_config.json",
+                           "generation_config.json", "model.safetensors"}) {
+    CheckpointDirectory directory("tiny_qwen2");
+    directory.Remove(name);
+    ASSERT_EQ(mkfifo(directory.Path(name).c_str(), 0600), 0);
+    EXPECT_THAT(directory.Error(), HasSubstr(std::string(name) + ": is no regular file"));
+    directory.Remove(name);
+    std::filesystem::create_symlink("../blobs/0123", directory.Path(name));
+    EXPECT_THAT(directory.Error(),
+                HasSubstr(std::string(name) + ": is a link to a file that is not there"));
+  }
+}
+
+TEST(Checkpoint, ASpecialTokenThatIsNoTextIsRefusedWithItsFile) {
+  for (const auto& [value, why] : std::vector<std::pair<Json, std::string>>{
+           {Json::MakeObject({{"text", "<s>"}}), "expected a text, or an object with 'content'"},
+           {Json(5), "expected a text, or an object with 'content', found 5"},
+           {Json("<nope>"), "'<nope>' is none of tokenizer.json's added_tokens"}}) {
+    CheckpointDirectory directory("tiny_qwen2");
+    Json config = ReadJsonFile(directory.Path("tokenizer_config.json"));
+    config.Set("bos_token", value);
+    directory.Write("tokenizer_config.json", config.Dump());
+    EXPECT_THAT(directory.Error(),
+                HasSubstr(directory.Path("tokenizer_config.json") + ": field 'bos_token': " + why));
+  }
 }
 
 TEST(Checkpoint, ATokenizerLargerThanTheEmbeddingIsFoundOut) {

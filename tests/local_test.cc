@@ -367,6 +367,33 @@ TEST(LocalBadInput, SamplingIsRefusedByName) {
       HasSubstr("'ignore_eo': the embedded engine does not know it; did you mean 'ignore_eos'?"));
 }
 
+TEST(LocalBadInput, ACheckpointThatNeverEndsNeedsAStop) {
+  const TemporaryDirectory directory;
+  const std::string model = directory.Path("model");
+  std::filesystem::copy(Model(), model);
+  std::filesystem::remove(model + "/generation_config.json");
+  for (const auto& [file, field] : {std::pair("config.json", "eos_token_id"),
+                                    std::pair("tokenizer_config.json", "eos_token")}) {
+    Json config = testing_support::ReadJsonFile(model + "/" + file);
+    config.Set(field, Json());
+    WriteWholeFile(model + "/" + file, config.Dump());
+  }
+  auto source = Open({}, model);
+  ASSERT_OK(source);
+  CompletionRequest request = MakeRequest(0, {0});
+  const Landed refused = Complete(**source, {request});
+  EXPECT_TRUE(refused.completions.empty());
+  EXPECT_THAT(std::string(refused.status.message()),
+              HasSubstr("name no end-of-sequence id, and the sampling no stop"));
+  for (const Json& extra : {Json::MakeObject({{"ignore_eos", true}}),
+                            Json::MakeObject({{"stop_token_ids", Json::Array{Json(3)}}})}) {
+    request.sampling.extra = extra;
+    const Landed landed = Complete(**source, {request});
+    EXPECT_OK(landed.status);
+    EXPECT_EQ(landed.completions.size(), 1u);
+  }
+}
+
 TEST(LocalBadInput, APromptThatIsTooLongFailsAlone) {
   CompletionRequest longest = MakeRequest(1, {0, 1});
   longest.problem_id = "long";

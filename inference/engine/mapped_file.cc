@@ -15,6 +15,10 @@ namespace assay {
 namespace {
 
 absl::Status FileError(const std::string& path, int error) {
+  struct stat link = {};
+  if (error == ENOENT && lstat(path.c_str(), &link) == 0) {
+    return NotFound("%s: is a link to a file that is not there", path);
+  }
   if (error == ENOENT) return NotFound("%s: no such file", path);
   return FailedPrecondition("%s: cannot be read: %s", path, std::strerror(error));
 }
@@ -30,7 +34,8 @@ struct Descriptor {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<MappedFile>> MappedFile::Open(const std::string& path) {
-  Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  // Without waiting for whoever would write into a pipe of that name.
+  Descriptor file{open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.fd < 0) return FileError(path, errno);
   struct stat before = {}, after = {};
   if (fstat(file.fd, &before) != 0) return FileError(path, errno);
@@ -69,6 +74,9 @@ absl::StatusOr<std::string> ReadTextFile(const std::string& path, size_t max_byt
   return std::string(bytes);
 }
 
-bool FileExists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
+bool FileExists(const std::string& path) {
+  struct stat status = {};
+  return lstat(path.c_str(), &status) == 0;
+}
 
 }  // namespace assay

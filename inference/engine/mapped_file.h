@@ -32,6 +32,7 @@ class MappedFile {
 
 // A small text file, whole. NotFound where it is absent; larger than `max_bytes` is an error.
 absl::StatusOr<std::string> ReadTextFile(const std::string& path, size_t max_bytes);
+// True of a link that leads nowhere, too: a cache that lost a file is no checkpoint without it.
 bool FileExists(const std::string& path);
 
 }  // namespace assay

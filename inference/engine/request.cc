@@ -81,6 +81,13 @@ absl::StatusOr<ResolvedSampling> ResolveSampling(const Sampling& sampling,
   if (!ignore_eos) {
     resolved.stop_ids.insert(resolved.stop_ids.end(), config.eos.begin(), config.eos.end());
   }
+  if (resolved.stop_ids.empty() && sampling.stop.empty() && !ignore_eos) {
+    return FailedPrecondition(
+        "config.json, generation_config.json and tokenizer_config.json name no end-of-sequence id, "
+        "and the sampling no stop: every sample would be cut at its length; name one of them "
+        "(stop, "
+        "or extra: {stop_token_ids: [...]}), or say extra: {ignore_eos: true}");
+  }
   std::sort(resolved.stop_ids.begin(), resolved.stop_ids.end());
   resolved.stops = sampling.stop;
   return resolved;

@@ -17,6 +17,7 @@ namespace {
 
 constexpr size_t kMaxTokenizerBytes = 256 << 20;
 constexpr size_t kMaxConfigBytes = 16 << 20;
+constexpr std::string_view kConfigName = "tokenizer_config.json";
 
 // Pieces of one call that were encoded already, and where their ids stand in its output. The newest
 // piece wins a place.
@@ -117,7 +118,15 @@ absl::StatusOr<std::optional<int>> Tokenizer::State::NamedToken(const Json& conf
 absl::Status Tokenizer::State::ReadConfig(const Json& config) {
   for (const std::string_view field : {"bos_token", "eos_token", "pad_token", "unk_token",
                                        "sep_token", "cls_token", "mask_token"}) {
-    if (const auto text = TokenText(config.Find(field))) special_tokens.Set(field, *text);
+    const Json* given = config.Find(field);
+    if (const auto text = TokenText(given)) {
+      special_tokens.Set(field, *text);
+    } else if (given != nullptr && !given->is_null()) {
+      return InvalidArgument(
+          "tokenizer_config.json: field '%s': expected a text, or an object with 'content', found "
+          "%s",
+          field, Shorten(given->Dump(), 80));
+    }
   }
   ASSIGN_OR_RETURN(bos, NamedToken(config, "bos_token"));
   ASSIGN_OR_RETURN(eos, NamedToken(config, "eos_token"));
@@ -238,7 +247,7 @@ absl::StatusOr<std::shared_ptr<const Tokenizer>> Tokenizer::Open(
   std::error_code error;
   if (std::filesystem::is_directory(file, error)) file /= "tokenizer.json";
   const std::filesystem::path directory = file.parent_path();
-  ASSIGN_OR_RETURN(Json config, ReadObject((directory / "tokenizer_config.json").string()));
+  ASSIGN_OR_RETURN(Json config, ReadObject((directory / kConfigName).string()));
   ASSIGN_OR_RETURN(const Json map, ReadObject((directory / "special_tokens_map.json").string()));
   if (map.is_object()) {
     for (const Json::Member& member : map.AsMembers()) {
@@ -246,7 +255,11 @@ absl::StatusOr<std::shared_ptr<const Tokenizer>> Tokenizer::Open(
     }
   }
   ASSIGN_OR_RETURN(const std::string text, ReadTextFile(file.string(), kMaxTokenizerBytes));
-  return Parse(text, file.string(), config);
+  absl::StatusOr<std::shared_ptr<const Tokenizer>> parsed = Parse(text, file.string(), config);
+  // What Parse is given has no path.
+  const std::string message(parsed.status().message());
+  if (!message.starts_with(kConfigName)) return parsed;
+  return absl::Status(parsed.status().code(), (directory / message).string());
 }
 
 std::vector<int> Tokenizer::Encode(std::string_view text, bool allow_special) const {
