@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include <algorithm>
+#include <cctype>
 #include <map>
 #include <memory>
 #include <optional>
@@ -225,6 +226,15 @@ absl::StatusOr<ReportInput> View::FindRun(const std::string& key, Runs* runs,
     ASSIGN_OR_RETURN(store, Store::Open(databases_[*database], StoreMode::kReadOnly));
   }
   ASSIGN_OR_RETURN(RunSummary run, store->FindRun(which));
+  // Ids go into addresses and headers; a database that another program made may hold anything.
+  const std::string& id = run.manifest.id;
+  const bool plain = std::all_of(id.begin(), id.end(), [](unsigned char c) {
+    return c < 0x80 && (std::isalnum(c) != 0 || c == '-' || c == '_');
+  });
+  if (!plain) {
+    return InvalidArgument("%s: a run's id is letters and digits, found '%s'",
+                           databases_[*database], Printable(Shorten(id, 100)));
+  }
   return ReportInput{store.get(), std::move(run)};
 }
 

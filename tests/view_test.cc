@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <thread>
 
@@ -394,6 +395,32 @@ TEST_F(Viewing, TheProgramServesUntilCtrlC) {
     EXPECT_EQ(program.End(signal), 0);
     EXPECT_EQ(Fetch(program.address()).trouble, http::Trouble::kConnect);
   }
+}
+
+TEST_F(Viewing, TheAddressSaysWhatTheCommandLineAskedFor) {
+  const std::string one = WriteReportRun(database_, {.name = "one", .outcomes = {"C-"}});
+  const std::string other = directory_.Path("other.db");
+  const std::string two = WriteReportRun(other, {.name = "two", .outcomes = {"CC"}});
+  Program program({"view", "one", other + ":two", "--db", database_, "--baseline", other + ":two",
+                   "--tasks", "sums", "--x", "10,20", "--published-as", "a/b c", "--consensus",
+                   "--allow-partial"});
+  EXPECT_THAT(program.address(),
+              HasSubstr("/report?run=" + one + "&run=2%3A" + two + "&baseline=2%3A" + two +
+                        "&task=sums&x=10%2C20&published_as=a%2Fb%20c&consensus=1&partial=1"));
+  const http::Outcome page = Fetch(program.address());
+  EXPECT_EQ(page.status, 200) << page.body.substr(0, 300);
+  EXPECT_THAT(page.body.substr(0, page.body.find("<style>")), HasSubstr("two · one"));
+}
+
+TEST_F(Viewing, WithoutAnyoneToOpenTheBrowserItServesAllTheSame) {
+  WriteReportRun(database_, {.name = "one", .outcomes = {"C"}});
+  const char* path = std::getenv("PATH");
+  const std::string before = path != nullptr ? path : "";
+  setenv("PATH", directory_.Path().c_str(), 1);  // no xdg-open here
+  Program program({"view", "--db", database_, "--open"});
+  setenv("PATH", before.c_str(), 1);
+  EXPECT_EQ(Fetch(program.address()).status, 200);
+  EXPECT_EQ(program.End(SIGINT), 0);
 }
 
 TEST_F(Viewing, ARunThatGrowsIsSeenToGrow) {

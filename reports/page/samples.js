@@ -468,8 +468,8 @@ function sampleNode(run, task, problem, sample, text) {
   if (!text) {
     return h('article', {class: 'sample'}, head,
         sample.answer ? fact('Extracted', sample.answer) : null,
-        h('p', {class: 'about'}, 'Its text is not in this page. ',
-            'On the machine that holds the run:'),
+        h('p', {class: 'about'}, 'Its text is not in this page. On the machine that holds the ',
+            'run `assay view` shows all of them, and this one:'),
         commandLine(`assay show ${run.run} --task ${shellWord(task.name)} --problem ` +
             `${shellWord(problem.id)} --sample ${sample.index + 1} --reasoning`));
   }
