@@ -268,14 +268,18 @@ int Path(const Flags& flags) {
   const absl::StatusOr<std::vector<CatalogueEntry>> entries = Chosen(path, flags.names);
   if (!entries.ok()) return Fail(entries.status());
   int status = 0;
+  Json list = Json::MakeArray();
   for (const CatalogueEntry& entry : *entries) {
     const std::string found = FindDataset(path, entry);
+    list.Append(
+        Json::MakeObject({{"name", entry.name}, {"path", found.empty() ? Json() : Json(found)}}));
     if (found.empty()) {
       status = Fail(NotFound("%s is not here: %s", entry.file, HowToGet(entry)));
-    } else {
+    } else if (!flags.json) {
       std::cout << found << "\n";
     }
   }
+  if (flags.json) std::cout << list.Dump(2) << "\n";
   return status;
 }
 

@@ -19,6 +19,7 @@ struct Options {
   std::string format = "jsonl";
   std::string task;
   bool allow_partial = false;
+  bool force = false;
   bool json = false;
 };
 
@@ -60,7 +61,8 @@ absl::StatusOr<int> Export(const Options& options) {
   ASSIGN_OR_RETURN(
       const std::vector<ExportedFile> files,
       lm_eval ? ExportLmEval(*store, run, options.task, options.output, options.allow_partial)
-              : ExportJsonl(*store, run, options.task, options.output));
+              : ExportJsonl(*store, run, options.task, options.output,
+                            options.force ? OtherExport::kReplace : OtherExport::kRefuse));
   Print(run, files, options.json);
   return 0;
 }
@@ -77,6 +79,8 @@ void Declare(CommandLine& line) {
   line.Option("--db", &options->database, "The results database");
   line.Flag("--allow-partial", &options->allow_partial,
             "lm-eval: write numbers although samples are missing");
+  line.Flag("--force", &options->force,
+            "jsonl: replace another run's export that the directory holds");
   line.Flag("--json", &options->json, "Machine-readable report on stdout");
   line.Action([options] {
     const absl::StatusOr<int> status = Export(*options);

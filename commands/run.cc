@@ -54,6 +54,20 @@ struct Options {
   RunDisplay display;
 };
 
+// What a flag of its own says; --gen-kwargs may say it too, but not otherwise.
+absl::Status SetOnce(std::string_view key, std::string_view flag, const Json& value,
+                     Json* sampling) {
+  const Json* said = sampling->Find(key);
+  const bool differs = said != nullptr && (!said->is_number() || !value.is_number() ||
+                                           said->AsNumber() != value.AsNumber());
+  if (differs) {
+    return InvalidArgument("--gen-kwargs sets %s to %s, and %s to %s: give one of them", key,
+                           said->Dump(), flag, value.Dump());
+  }
+  sampling->Set(key, value);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<RunRequest> MakeRequest(const Options& options) {
   RunRequest request;
   request.backend = options.backend;
@@ -70,9 +84,11 @@ absl::StatusOr<RunRequest> MakeRequest(const Options& options) {
   ASSIGN_OR_RETURN(request.model_args, ParseKeyValues("--model-args", options.model_args));
   RETURN_IF_ERROR(SetDevice(options.device, &request.model_args));
   ASSIGN_OR_RETURN(Json sampling, ParseKeyValues("--gen-kwargs", options.gen_kwargs));
-  if (options.max_tokens) sampling.Set("max_tokens", *options.max_tokens);
-  if (options.temperature) sampling.Set("temperature", *options.temperature);
-  if (options.top_p) sampling.Set("top_p", *options.top_p);
+  if (options.max_tokens)
+    RETURN_IF_ERROR(SetOnce("max_tokens", "--max-tokens", *options.max_tokens, &sampling));
+  if (options.temperature)
+    RETURN_IF_ERROR(SetOnce("temperature", "--temperature", *options.temperature, &sampling));
+  if (options.top_p) RETURN_IF_ERROR(SetOnce("top_p", "--top-p", *options.top_p, &sampling));
   request.overrides.sampling = std::move(sampling);
   request.overrides.num_fewshot = options.num_fewshot;
   request.overrides.samples = options.samples;
@@ -241,8 +257,10 @@ absl::StatusOr<int> Run(const Options& options) {
     std::fprintf(stderr, "run %s: %s -> %s\n", manifest.id.c_str(),
                  Printable(manifest.name).c_str(), options.database.c_str());
   }
+  RunDisplay display = options.display;
+  display.new_run = true;
   return ExecuteAndReport(plan, *source, *store, std::move(writer), manifest, options.database,
-                          options.display);
+                          display);
 }
 
 void Declare(CommandLine& line) {

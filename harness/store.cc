@@ -459,6 +459,36 @@ class SqliteStore final : public Store {
     return Start(std::move(lock), std::move(rows));
   }
 
+  absl::Status DiscardEmptyRun(const std::string& run_id) override {
+    RETURN_IF_ERROR(MayWrite());
+    const std::lock_guard guard(mutex_);
+    ASSIGN_OR_RETURN(const int64_t row, RunRow(writer_, run_id));
+    ASSIGN_OR_RETURN(const RunLock lock, RunLock::Take(path_, run_id));
+    ASSIGN_OR_RETURN(SqliteTransaction transaction, SqliteTransaction::Begin(&writer_));
+    constexpr const char* kProblems =
+        "(SELECT problems.id FROM problems JOIN tasks ON tasks.id = problems.task WHERE tasks.run "
+        "= ?)";
+    ASSIGN_OR_RETURN(SqliteStatement count,
+                     writer_.Prepare(absl::StrFormat(
+                         "SELECT count(*) FROM samples WHERE problem IN %s", kProblems)));
+    count.Bind(row);
+    ASSIGN_OR_RETURN(const bool counted, count.Step());
+    const int64_t samples = counted ? count.Integer(0) : 0;
+    count.Reset();
+    if (samples > 0) {
+      return FailedPrecondition("%s: run %s holds %d samples and is kept", path_, run_id, samples);
+    }
+    for (const std::string& sql :
+         {absl::StrFormat("DELETE FROM failures WHERE problem IN %s", kProblems),
+          std::string("DELETE FROM problems WHERE task IN (SELECT id FROM tasks WHERE run = ?)"),
+          std::string("DELETE FROM tasks WHERE run = ?"),
+          std::string("DELETE FROM runs WHERE id = ?")}) {
+      ASSIGN_OR_RETURN(SqliteStatement remove, writer_.Prepare(sql));
+      RETURN_IF_ERROR(remove.Execute(row));
+    }
+    return transaction.Commit();
+  }
+
   absl::Status UpdateTasks(const std::string& run_id,
                            const std::vector<TaskManifest>& tasks) override {
     RETURN_IF_ERROR(MayWrite());

@@ -108,6 +108,9 @@ class Store {
   // it.
   virtual absl::StatusOr<std::unique_ptr<RunWriter>> CreateRun(RunManifest* manifest) = 0;
   virtual absl::StatusOr<std::unique_ptr<RunWriter>> ResumeRun(const std::string& run_id) = 0;
+  // Takes a run out again that never drew a sample; FailedPrecondition where it holds any, or where
+  // a process is writing it.
+  virtual absl::Status DiscardEmptyRun(const std::string& run_id) = 0;
   // Manifest fields that are known only once all problems were rendered (prompt_hash, problems) may
   // be set once.
   virtual absl::Status UpdateTasks(const std::string& run_id,

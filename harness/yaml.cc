@@ -182,6 +182,20 @@ class TreeBuilder final : public YAML::EventHandler {
   YamlNode root_;
 };
 
+// Whether line `where` (from 1 on), or the one before it, is indented with a tab: which; or 0.
+int TabbedLine(std::string_view text, int where) {
+  int tabbed = 0;
+  int number = 0;
+  for (const std::string_view line : SplitLines(text)) {
+    if (++number > where) break;
+    if (number + 1 < where) continue;
+    const std::string_view indent =
+        line.substr(0, std::min(line.find_first_not_of(" \t"), line.size()));
+    if (Contains(indent, "\t")) tabbed = number;
+  }
+  return tabbed;
+}
+
 }  // namespace
 
 const YamlNode* YamlNode::Find(std::string_view name) const {
@@ -216,6 +230,11 @@ absl::StatusOr<YamlNode> ParseYaml(std::string_view text, std::string_view file)
     return root;
   } catch (const YAML::Exception& error) {
     RETURN_IF_ERROR(builder.status);
+    if (const int line = TabbedLine(text, error.mark.line + 1); line > 0) {
+      return InvalidArgument(
+          "%s:%d: a tab in the indentation: YAML is indented with blanks (spaces) only", file,
+          line);
+    }
     return InvalidArgument("%s:%d: not YAML: %s (column %d)", file, error.mark.line + 1, error.msg,
                            error.mark.column + 1);
   } catch (const std::exception& error) {

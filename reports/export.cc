@@ -8,6 +8,8 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <utility>
 
 #include "harness/manifest.h"
@@ -104,6 +106,39 @@ absl::StatusOr<ExportedFile> WriteManifest(const RunSummary& run, const std::str
   json.Set("failures", run.failures);
   RETURN_IF_ERROR(file.Write(json.Dump(2)));
   return file.Close();
+}
+
+std::string SamplesPath(const std::string& directory, std::string_view task) {
+  return absl::StrFormat("%s/samples_%s.jsonl", directory, FileNamePart(task));
+}
+
+// Two runs' files side by side would be read as one: the manifest in the directory says whose they
+// are. What it does not name is left alone.
+absl::Status MakeRoomFor(const RunManifest& run, const std::string& directory, OtherExport other) {
+  const std::string path = directory + "/manifest.json";
+  std::ifstream file(path);
+  if (!file) return absl::OkStatus();
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  const absl::StatusOr<Json> manifest = ParseJson(text);
+  const std::string id =
+      manifest.ok() && manifest->is_object() ? manifest->FindString("id").value_or("") : "";
+  if (id == run.id) return absl::OkStatus();
+  if (other == OtherExport::kRefuse) {
+    return FailedPrecondition(
+        "%s: the directory holds %s; name another one, or replace that with --force", directory,
+        id.empty() ? "a manifest.json that is no run's" : "the export of run " + id);
+  }
+  if (id.empty()) {
+    return FailedPrecondition("%s: it is no run's manifest; move it away", path);
+  }
+  const Json* tasks = manifest->Find("tasks");
+  if (tasks == nullptr || !tasks->is_array()) return absl::OkStatus();
+  for (const Json& task : tasks->AsArray()) {
+    const std::string name = task.is_object() ? task.FindString("name").value_or("") : "";
+    std::error_code ignored;
+    if (!name.empty()) std::filesystem::remove(SamplesPath(directory, name), ignored);
+  }
+  return absl::OkStatus();
 }
 
 bool EndsWith(std::string_view text, std::string_view end) {
@@ -254,7 +289,7 @@ Json SampleToJson(const RunManifest& run, const Problem& problem, const Prompt& 
 
 absl::StatusOr<std::vector<ExportedFile>> ExportJsonl(Store& store, const RunSummary& run,
                                                       const std::string& task,
-                                                      const std::string& path) {
+                                                      const std::string& path, OtherExport other) {
   ASSIGN_OR_RETURN(const std::vector<TaskManifest> tasks, ChooseTasks(run.manifest, task));
   std::vector<ExportedFile> files;
   if (path == "-" || EndsWith(path, ".jsonl")) {
@@ -267,8 +302,9 @@ absl::StatusOr<std::vector<ExportedFile>> ExportJsonl(Store& store, const RunSum
     return files;
   }
   RETURN_IF_ERROR(MakeDirectory(path));
+  RETURN_IF_ERROR(MakeRoomFor(run.manifest, path, other));
   for (const TaskManifest& one : tasks) {
-    const std::string name = absl::StrFormat("%s/samples_%s.jsonl", path, FileNamePart(one.name));
+    const std::string name = SamplesPath(path, one.name);
     ASSIGN_OR_RETURN(LineFile file, LineFile::Create(name));
     RETURN_IF_ERROR(WriteTask(store, run.manifest, one.name, &file));
     RETURN_IF_ERROR(WriteFailures(store, run.manifest, one.name, &file));

@@ -21,9 +21,13 @@ struct ExportedFile {
 
 // Where `path` is "-" or ends in .jsonl: that one file. Otherwise a directory, made where it is
 // missing: manifest.json and a samples_TASK.jsonl each. A file appears whole or not at all.
+// A directory that holds another run's export is refused, or, with kReplace, freed of that run's
+// files first.
+enum class OtherExport { kRefuse, kReplace };
 absl::StatusOr<std::vector<ExportedFile>> ExportJsonl(Store& store, const RunSummary& run,
                                                       const std::string& task,
-                                                      const std::string& path);
+                                                      const std::string& path,
+                                                      OtherExport other = OtherExport::kRefuse);
 
 // results_TIME.json and a samples_TASK_TIME.jsonl each, in the directory `path`. FailedPrecondition
 // where samples are missing or ungraded, unless `allow_partial`: results_*.json holds headline

@@ -13,6 +13,7 @@ namespace {
 
 using testing::AllOf;
 using testing::HasSubstr;
+using testing::Not;
 using testing::StartsWith;
 using testing_support::BinaryPath;
 using testing_support::ProgramEnd;
@@ -192,6 +193,43 @@ TEST(CommandLine, NumbersThatMeanNothingAreRefused) {
   EXPECT_THAT(error({"--name", "last"}), HasSubstr("'last' is the word for the newest run"));
   EXPECT_THAT(RunAssay({"export", "--format", "lm-eval", "-o", "-"}).err,
               HasSubstr("name a directory, found '-'"));
+}
+
+TEST(CommandLine, TwoFlagsThatContradictEachOtherAreRefused) {
+  const auto dry = [](const std::string& kwargs, const std::string& flag,
+                      const std::string& value) {
+    return RunAssay({"run", "--tasks", "basics_numbers", "--limit", "1", "--dry-run",
+                     "--gen-kwargs", kwargs, flag, value});
+  };
+  const ProgramEnd tokens = dry("max_tokens=5", "--max-tokens", "6");
+  EXPECT_EQ(tokens.status, 1);
+  EXPECT_THAT(tokens.err, HasSubstr("--gen-kwargs sets max_tokens to 5, and --max-tokens to 6"));
+  EXPECT_EQ(dry("max_gen_toks=5", "--max-tokens", "6").status, 1);
+  EXPECT_EQ(dry("temperature=0.5", "--temperature", "0").status, 1);
+  EXPECT_EQ(dry("top_p=0.5", "--top-p", "1").status, 1);
+  EXPECT_EQ(dry("max_tokens=6", "--max-tokens", "6").status, 0);
+  EXPECT_EQ(dry("temperature=0", "--temperature", "0.0").status, 0);
+}
+
+TEST(CommandLine, WhereDatasetsAreIsJsonWhereAsked) {
+  const ProgramEnd found = RunAssay({"datasets", "path", "basics", "--json"});
+  EXPECT_EQ(found.status, 0) << found.err;
+  ASSERT_OK_AND_ASSIGN(const Json list, ParseJson(found.out));
+  ASSERT_EQ(list.size(), 1u);
+  EXPECT_EQ(list.AsArray()[0].FindString("name"), "basics");
+  EXPECT_THAT(list.AsArray()[0].FindString("path").value_or(""), HasSubstr("basics.jsonl"));
+}
+
+TEST(CommandLine, ATabInATaskIsNamed) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.Path("tabbed.yaml");
+  testing_support::WriteWholeFile(path, "name: x\ndataset:\n\tfile: y.jsonl\n");
+  const ProgramEnd tabbed = RunAssay({"tasks", "check", path});
+  EXPECT_EQ(tabbed.status, 1);
+  EXPECT_THAT(tabbed.err, HasSubstr("tabbed.yaml:3: a tab in the indentation"));
+  // A tab elsewhere is not blamed for another mistake.
+  testing_support::WriteWholeFile(path, "name: 'a\tb'\nabout: [x\n");
+  EXPECT_THAT(RunAssay({"tasks", "check", path}).err, Not(HasSubstr("a tab in")));
 }
 
 TEST(CommandLine, TheDeviceIsAFlagToo) {

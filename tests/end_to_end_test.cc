@@ -300,6 +300,30 @@ TEST_F(EndToEnd, AWrongKeyStopsAtOnceAndIsNotRepeated) {
   EXPECT_THAT(finished.err, HasSubstr("OPENAI_API_KEY"));
   EXPECT_LE(mock_->stats().requests, 64);
   ExpectNoSecretOnDisk();
+  // A run without a sample is nothing to resume, and is not left behind.
+  EXPECT_THAT(finished.err, HasSubstr("nothing was sampled"));
+  EXPECT_THAT(finished.err, Not(HasSubstr("assay resume")));
+  EXPECT_EQ(finished.out, "");
+  const Finished runs = Assay({"runs", "--db", directory_.Path("refused.db"), "--json"});
+  ASSERT_OK_AND_ASSIGN(const Json list, ParseJson(runs.out));
+  EXPECT_EQ(list.size(), 0u) << runs.out;
+}
+
+TEST_F(EndToEnd, ResumeKeepsTheMetricsThatTheRunWasAskedFor) {
+  WriteTask(20, 1);
+  mock_server::Options options = MockOptions();
+  options.rate(Fault::kServerError) = 0.3;
+  StartMock(options);
+  Finished finished =
+      Assay(RunWords("metrics.db", {"--model-args", "backoff_base_ms=1,max_retries=0", "--samples",
+                                    "4", "--metrics", "pass@1,cons@4", "--json"}));
+  EXPECT_EQ(finished.exit_status, 1);
+  for (int i = 0; i < 30 && finished.exit_status == 1; ++i) {
+    finished = Assay({"resume", "last", "--db", directory_.Path("metrics.db"), "--json"});
+  }
+  ASSERT_EQ(finished.exit_status, 0) << finished.err;
+  EXPECT_THAT(finished.out, HasSubstr("cons@4"));
+  EXPECT_EQ(Draws("metrics.db").size(), 80u);
 }
 
 TEST_F(EndToEnd, TheKeyIsInNoFileThatARunLeaves) {
@@ -398,6 +422,18 @@ TEST_F(EndToEnd, AMistypedDatabaseIsNamedAndNotMade) {
     EXPECT_EQ(finished.exit_status, 1) << command;
     EXPECT_THAT(finished.err, HasSubstr("typo.db")) << command;
     EXPECT_FALSE(std::filesystem::exists(directory_.Path("typo.db"))) << command;
+  }
+}
+
+TEST_F(EndToEnd, AnEmptyFileIsNoDatabaseAndStaysEmpty) {
+  for (const std::string command : {"resume", "grade", "show", "runs"}) {
+    testing_support::WriteWholeFile(directory_.Path("empty.db"), "");
+    std::vector<std::string> words = {command, "--db", directory_.Path("empty.db")};
+    if (command != "runs") words.insert(words.begin() + 1, "last");
+    const Finished finished = Assay(words);
+    EXPECT_EQ(finished.exit_status, 1) << command;
+    EXPECT_THAT(finished.err, HasSubstr("an empty file, no database of assay")) << command;
+    EXPECT_EQ(std::filesystem::file_size(directory_.Path("empty.db")), 0u) << command;
   }
 }
 

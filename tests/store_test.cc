@@ -490,6 +490,23 @@ TEST_F(StoreTest, TwoRunsNeverShareASample) {
   EXPECT_EQ(Samples(*store, two, {}).size(), 13u);
 }
 
+TEST_F(StoreTest, OnlyARunWithoutSamplesCanBeTakenOut) {
+  auto store = OpenStore();
+  const std::string full = MakeRun(*store);
+  RunManifest manifest = MakeManifest();
+  ASSERT_OK_AND_ASSIGN(auto writer, store->CreateRun(&manifest));
+  ASSERT_OK(writer->PutProblem("sums", MakeProblem("p"), MakePrompt("p")));
+  ASSERT_OK(writer->PutFailure("sums", "p", 0, "refused"));
+  ASSERT_OK(writer->Flush());
+  EXPECT_FALSE(store->DiscardEmptyRun(manifest.id).ok()) << "it is being written";
+  writer.reset();
+  EXPECT_OK(store->DiscardEmptyRun(manifest.id));
+  EXPECT_FALSE(store->FindRun(manifest.id).ok());
+  EXPECT_THAT(std::string(store->DiscardEmptyRun(full).message()),
+              testing::HasSubstr("holds 12 samples and is kept"));
+  EXPECT_EQ(Samples(*store, full, {}).size(), 12u);
+}
+
 TEST_F(StoreTest, KeysAreListedAsTheyWereGiven) {
   auto store = OpenStore();
   RunManifest manifest = MakeManifest();

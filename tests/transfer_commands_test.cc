@@ -1,4 +1,6 @@
 // `assay import` and `assay export` as a user types them.
+#include <filesystem>
+
 #include "harness/text.h"
 #include "tests/testing.h"
 
@@ -44,6 +46,30 @@ TEST_F(TransferCommands, OutputsBringTheirTaskAndComeBack) {
       {"import", exported, "--task", yaml_, "--db", directory_.Path("b.db"), "--json", "-q"});
   EXPECT_EQ(again.status, 0) << again.err;
   EXPECT_EQ(again.err, "");
+}
+
+// Two runs' files in one directory would be read back as one run.
+TEST_F(TransferCommands, ADirectoryWithAnotherRunsExportIsRefused) {
+  ASSERT_EQ(RunAssay({"import", outputs_, "--make-task", yaml_, "--db", database_}).status, 0);
+  const std::string out = directory_.Path("out");
+  ASSERT_EQ(RunAssay({"export", "last", "-o", out, "--db", database_}).status, 0);
+  EXPECT_EQ(RunAssay({"export", "last", "-o", out, "--db", database_}).status, 0) << "its own";
+  const std::string other_yaml = directory_.Path("other.yaml");
+  ASSERT_EQ(RunAssay({"import", outputs_, "--make-task", other_yaml, "--db", database_}).status, 0);
+  const ProgramEnd refused = RunAssay({"export", "last", "-o", out, "--db", database_});
+  EXPECT_EQ(refused.status, 1);
+  EXPECT_THAT(refused.err, HasSubstr("the directory holds the export of run"));
+  EXPECT_TRUE(std::filesystem::exists(out + "/samples_made.jsonl"));
+  EXPECT_FALSE(std::filesystem::exists(out + "/samples_other.jsonl"));
+  WriteWholeFile(out + "/notes.txt", "mine");
+  ASSERT_EQ(RunAssay({"export", "last", "-o", out, "--db", database_, "--force"}).status, 0);
+  EXPECT_FALSE(std::filesystem::exists(out + "/samples_made.jsonl"));
+  EXPECT_TRUE(std::filesystem::exists(out + "/samples_other.jsonl"));
+  EXPECT_TRUE(std::filesystem::exists(out + "/notes.txt"));
+  WriteWholeFile(out + "/manifest.json", "{}");
+  const ProgramEnd foreign = RunAssay({"export", "last", "-o", out, "--db", database_, "--force"});
+  EXPECT_EQ(foreign.status, 1);
+  EXPECT_THAT(foreign.err, HasSubstr("no run's manifest"));
 }
 
 TEST_F(TransferCommands, PartialRunsExitWithOneAndWrongUseIsExplained) {

@@ -44,11 +44,33 @@ void ExplainOutcome(const RunOutcome& outcome, const RunProgress& progress,
   }
 }
 
+// Refused before a single sample was drawn (a wrong key, an unknown model): a run without samples
+// would only stand in the way, so a new one is not kept.
+int ExplainNothingDrawn(const RunOutcome& outcome, Store& store, const std::string& run_id,
+                        const std::string& database, const RunDisplay& display) {
+  PrintError(outcome.error);
+  if (!display.new_run) {
+    std::fprintf(stderr, "assay: nothing was sampled; when that is mended: %s\n",
+                 ResumeCommand(run_id, database).c_str());
+    return 1;
+  }
+  const absl::Status discarded = store.DiscardEmptyRun(run_id);
+  if (discarded.ok()) {
+    std::fprintf(stderr,
+                 "assay: nothing was sampled, so run %s was not kept; mend that and run again\n",
+                 run_id.c_str());
+    return 1;
+  }
+  PrintError(discarded);
+  std::fprintf(stderr, "assay: nothing was sampled; run %s is empty\n", run_id.c_str());
+  return 1;
+}
+
 }  // namespace
 
 int PrintError(const absl::Status& status) {
   // A template, a server or a dataset may have written part of it.
-  std::fprintf(stderr, "assay: %s\n", SafeLines(std::string(status.message())).c_str());
+  std::fprintf(stderr, "assay: %s", SafeLines(std::string(status.message())).c_str());
   return 1;
 }
 
@@ -61,6 +83,11 @@ absl::StatusOr<std::unique_ptr<Store>> OpenExistingStore(const std::string& data
   std::error_code ignored;
   if (!std::filesystem::exists(database, ignored)) {
     return NotFound("%s: no such database (--db or ASSAY_DB names it)", database);
+  }
+  // Opened for writing it would become a database.
+  if (std::filesystem::is_regular_file(database, ignored) &&
+      std::filesystem::file_size(database, ignored) == 0) {
+    return FailedPrecondition("%s: an empty file, no database of assay", database);
   }
   return Store::Open(database, StoreMode::kReadWrite);
 }
@@ -96,6 +123,9 @@ int ExecuteAndReport(const RunPlan& plan, CompletionSource& source, Store& store
     outcome = ExecuteRun(plan, source, store, *writer, &manifest, options, &counters, &progress);
   }
   writer.reset();
+  const bool nothing_drawn = !outcome.error.ok() && !outcome.interrupted && progress.stored == 0 &&
+                             progress.stored_before == 0 && progress.failed == 0;
+  if (nothing_drawn) return ExplainNothingDrawn(outcome, store, manifest.id, database, display);
   const absl::Status printed = PrintRunResults(store, manifest.id, display);
   if (!printed.ok()) PrintError(printed);
   ExplainOutcome(outcome, progress, manifest.id, database);

@@ -15,6 +15,7 @@ struct RunDisplay {
   bool json = false;           // machine-readable stdout
   bool quiet = false;          // no progress lines
   bool allow_partial = false;  // print a labelled number over missing samples
+  bool new_run = false;        // made just now: not kept where nothing can be sampled
 };
 
 // Prints "assay: error" lines for `status` to stderr and returns 1.
