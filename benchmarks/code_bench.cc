@@ -39,6 +39,7 @@ double TreeSeconds() {
   std::map<int, std::pair<int, double>> all;  // pid -> parent, seconds
   DIR* proc = opendir("/proc");
   while (const dirent* entry = readdir(proc)) {
+    if (std::atoi(entry->d_name) == 0) continue;  // "self" is one of them, once more
     std::ifstream file(std::string("/proc/") + entry->d_name + "/stat");
     std::string text;
     std::getline(file, text);

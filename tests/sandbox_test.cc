@@ -211,7 +211,7 @@ TEST(Sandbox, WaitingForADiskIsNotTheProgramsTimeForAWhile) {
   SKIP_WITHOUT_FULL_ISOLATION();
   SKIP_WITHOUT_PYTHON();
   const ProgramEnd end = RunPython(
-      "import glob,mmap,os,sys\nroom = mmap.mmap(-1, 1 << 20)\n"
+      "import glob,mmap,os,sys\nroom = mmap.mmap(-1, 1 << 20, mmap.MAP_PRIVATE)\n"
       "name = max(glob.glob('/usr/bin/*'), key=os.path.getsize)\n"
       "try: file = os.open(name, os.O_RDONLY | os.O_DIRECT)\n"
       "except OSError: sys.exit()\nwhile True: os.preadv(file, [room], 0)\n",
@@ -446,9 +446,11 @@ TEST_P(SandboxMemory, OfAFileInTmpThatIsMappedCounts) {
 }
 
 TEST_P(SandboxMemory, OfAllProcessesCountsAndWhatTheyShareCountsOnce) {
-  const RunLimits limits = {.memory_bytes = 96 << 20};
+  RunLimits limits = {.memory_bytes = 96 << 20};
+  limits.file_bytes = limits.scratch_bytes = 64 << 20;
   const ProgramEnd shared =
-      Run("import mmap,os,time\nm = mmap.mmap(-1, 50 << 20)\n"
+      Run("import mmap,os,time\nf = os.open('/tmp/f', os.O_RDWR | os.O_CREAT)\n"
+          "os.ftruncate(f, 50 << 20)\nm = mmap.mmap(f, 50 << 20)\n"
           "def touch():\n  for i in range(0, 50 << 20, 4096): m[i] = 1\n"
           "touch()\nfor _ in range(4):\n  if os.fork() == 0:\n    touch(); time.sleep(0.1)\n"
           "    os._exit(0)\nfor _ in range(4): os.wait()\nprint('done')\n",

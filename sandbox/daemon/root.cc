@@ -83,8 +83,7 @@ std::string ShowSystem(const char* path) {
 
 std::string ShowDevices() {
   MakeDirectory("/dev");
-  for (const std::string name :
-       {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"}) {
+  for (const std::string name : {"/dev/null", "/dev/full", "/dev/random", "/dev/urandom"}) {
     if (!MakeFile(name)) return Errno(name);
     const std::string failed = Bind(name, name, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
     if (!failed.empty()) return failed;

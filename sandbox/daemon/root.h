@@ -29,7 +29,7 @@ int64_t UserToBecome();
 // namespace, its next child is the first in it.
 std::string EnterNamespaces();
 
-// In that child: a read-only root with /usr, the linker's cache, five devices, /proc of the new
+// In that child: a read-only root with /usr, the linker's cache, four devices, /proc of the new
 // pid namespace, and empty /tmp and /box. Beyond this point no file of the host can be named.
 std::string BuildRoot(std::vector<ReadOnlyDirectory> directories);
 

@@ -81,12 +81,28 @@ int64_t TouchedBy(int proc, int pid) {
   return FieldBytes(text, "\nRssAnon:") + FieldBytes(text, "\nRssShmem:");
 }
 
-// At least as much, and a third of the kernel's work to find out: all that is resident.
-int64_t ResidentOf(int proc, int pid) {
+// At least as much, and a third of the kernel's work to find out: all that is resident. And the
+// address space, touched or not.
+struct Extent {
+  int64_t mapped_bytes = 0, resident_bytes = 0;
+};
+Extent ExtentOf(int proc, int pid) {
   const std::string text = ReadSmall(proc, (std::to_string(pid) + "/statm").c_str());
   const size_t blank = text.find(' ');
+  if (blank == std::string::npos) return {};
   static const int64_t page_bytes = sysconf(_SC_PAGESIZE);
-  return blank == std::string::npos ? 0 : strtoll(text.c_str() + blank, nullptr, 10) * page_bytes;
+  return {strtoll(text.c_str(), nullptr, 10) * page_bytes,
+          strtoll(text.c_str() + blank, nullptr, 10) * page_bytes};
+}
+
+// Page tables: who reads one byte of every 2 MiB of a large reservation has touched nothing, and
+// the kernel has given 4 KiB for each. What an honest program has of them is let pass.
+int64_t TablesOf(int proc, int pid, const Extent& extent, int64_t limit) {
+  constexpr int64_t kMappedByATable = 512;  // times its size
+  const int64_t let_pass = limit / 128 + (int64_t{2} << 20);
+  if (extent.mapped_bytes / kMappedByATable <= let_pass) return 0;
+  const std::string text = ReadSmall(proc, (std::to_string(pid) + "/status").c_str());
+  return std::max<int64_t>(0, FieldBytes(text, "\nVmPTE:") - let_pass);
 }
 
 // The same, each page divided by how many share it.
@@ -149,16 +165,20 @@ Usage ReadUsage(int proc, const Place& place, const Cell& cell, const std::vecto
   EraseOwn(cell, others, &pids);
   Usage usage;
   usage.processes = static_cast<int>(pids.size());
+  int64_t tables_bytes = 0;
   if (cell.first > 0) usage.cpu_us += CpuOf(proc, cell.first);
   for (const int pid : pids) {
     usage.cpu_us += CpuOf(proc, pid, false, &usage.waits_for_disk);
-    usage.memory_bytes += ResidentOf(proc, pid);
+    const Extent extent = ExtentOf(proc, pid);
+    tables_bytes += TablesOf(proc, pid, extent, limit);
+    usage.memory_bytes += extent.resident_bytes;
   }
+  usage.memory_bytes += tables_bytes;
   if (usage.memory_bytes <= limit) return usage;
-  usage.memory_bytes = 0;
+  usage.memory_bytes = tables_bytes;
   for (const int pid : pids) usage.memory_bytes += TouchedBy(proc, pid);
   if (usage.memory_bytes <= limit || pids.size() < 2) return usage;
-  usage.memory_bytes = 0;
+  usage.memory_bytes = tables_bytes;
   for (const int pid : pids) usage.memory_bytes += ShareOf(proc, pid);
   return usage;
 }

@@ -10,8 +10,8 @@ namespace assay::sandboxd {
 
 struct Usage {
   int64_t cpu_us = 0;  // living processes, what they waited for, and reaped orphans
-  // Where it is over the limit: anonymous and shared memory that was touched. Below, pages of files
-  // may be in it.
+  // Where it is over the limit: anonymous and shared memory that was touched, and large page
+  // tables. Below, pages of files may be in it.
   int64_t memory_bytes = 0;
   int processes = 0;
   bool waits_for_disk = false;  // one of them is in the state that disks keep one in
