@@ -270,6 +270,15 @@ TEST_F(StoreTest, ProblemsComeBackAsAsked) {
     return absl::OkStatus();
   }));
   EXPECT_EQ(ids, (std::vector<std::string>{"p0", "p1", "p2"}));
+  // One alone, by its id.
+  ASSERT_OK_AND_ASSIGN(const auto one, store->FindProblem(run, "sums", "p1"));
+  ASSERT_TRUE(one.has_value());
+  EXPECT_EQ(one->problem.id, "p1");
+  EXPECT_EQ(one->problem.row, MakeProblem("p1").row);
+  EXPECT_EQ(PromptToJson(one->prompt), PromptToJson(MakePrompt("p1")));
+  ASSERT_OK_AND_ASSIGN(const auto none, store->FindProblem(run, "sums", "p3"));
+  EXPECT_FALSE(none.has_value());
+  EXPECT_EQ(store->FindProblem(run, "summs", "p1").status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST_F(StoreTest, ManifestComesBackWhole) {
@@ -335,6 +344,11 @@ TEST_F(StoreTest, FiltersSelect) {
   EXPECT_EQ(Samples(*store, run, {.problem_id = "a"}).size(), 6u);
   EXPECT_EQ(Samples(*store, run, {.task = "one", .problem_id = "a"}).size(), 3u);
   EXPECT_EQ(Samples(*store, run, {.problem_id = "c"}).size(), 0u);
+  const auto second = Samples(*store, run, {.task = "two", .problem_id = "b", .index = 1});
+  ASSERT_EQ(second.size(), 1u);
+  EXPECT_EQ(second[0].sample.index, 1);
+  EXPECT_EQ(Samples(*store, run, {.index = 0}).size(), 4u);
+  EXPECT_EQ(Samples(*store, run, {.index = 3}).size(), 0u);
   const auto wrong = Samples(*store, run, {.outcome = Outcome::kIncorrect});
   ASSERT_EQ(wrong.size(), 4u);
   EXPECT_EQ(wrong[0].sample.index, 0);
