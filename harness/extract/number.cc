@@ -254,7 +254,7 @@ const RE2& JoinPattern() {
 // An operator behind a number and before the rest of a formula: "2 + ", "6 apples * ".
 bool IsFormula(std::string_view after) {
   static const RE2* pattern = new RE2(
-      R"((?i)^[$})\]]*(?:\s*[a-z]+){0,2}\s*(?:[+×÷·±√]|\\(?:times|cdot|div|pm)\b|\*\s*[$(]*\d|x\s+[$(]*\d|/\s*[$(]*\d|[-−]\s*[$(]*\d|\^|\b(?:times|plus|minus|divided by|multiplied by|squared|cubed|factorial)\b|=))");
+      R"((?i)^[$})\]]*(?:\s*[a-z]+){0,2}\s*(?:[+×÷·±√]|\\(?:times|cdot|div|pm)\b|\*\s*[$(]*\d|x\s+[$(]*\d|/\s*[$(]*\d|[-−]\s*[$(]*\d|\^|\b(?:times|plus|minus|divided by|multiplied by|squared|cubed|factorial)\b|(?:out of|more than|less than|fewer than|:)\s*[$(]*\d|=))");
   return Finds(after, *pattern);
 }
 
