@@ -99,12 +99,12 @@ inline __m128 AddUp(__m512 a, __m512 b, __m512 c, __m512 d) {
   return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
 }
 
-// `Rows` rows times `Columns` columns, 4 or 1. `First`: the weights may not yet be in a cache.
-template <int Rows, int Columns, bool First>
-inline void InPlaceBlock(const char* weights, int in, const uint16_t* x, float* y, size_t stride) {
+// `Rows` rows times `Columns` columns, 4 or 1. `Ahead` columns of those that come next are asked
+// for meanwhile, from `ahead` on.
+template <int Rows, int Columns, int Ahead>
+inline void InPlaceBlock(const char* weights, int in, const uint16_t* x, float* y, size_t stride,
+                         const char* ahead) {
   const size_t row_bytes = static_cast<size_t>(in) * 2;
-  // One column streams; four are asked for a whole block ahead.
-  const size_t ahead = Columns == 1 ? kAheadBytes : Columns * row_bytes;
   __m512 sums[Rows][Columns];
   for (int r = 0; r < Rows; ++r) {
     for (int c = 0; c < Columns; ++c) sums[r][c] = _mm512_setzero_ps();
@@ -117,7 +117,11 @@ inline void InPlaceBlock(const char* weights, int in, const uint16_t* x, float* 
     for (int c = 0; c < Columns; ++c) {
       const char* from = weights + c * row_bytes + static_cast<size_t>(k) * 2;
       w[c] = load(from);
-      if (First) _mm_prefetch(from + ahead, Columns == 1 ? _MM_HINT_T0 : _MM_HINT_T1);
+    }
+#pragma GCC unroll 8
+    for (int c = 0; c < Ahead; ++c) {
+      _mm_prefetch(ahead + c * row_bytes + static_cast<size_t>(k) * 2,
+                   Columns == 1 ? _MM_HINT_T0 : _MM_HINT_T1);
     }
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {
@@ -144,33 +148,61 @@ inline void InPlaceBlock(const char* weights, int in, const uint16_t* x, float* 
   }
 }
 
-template <int Columns, bool First>
+template <int Columns, int Ahead>
 inline void InPlaceRows(int rows, const char* weights, int in, const uint16_t* x, float* y,
-                        size_t stride) {
+                        size_t stride, const char* ahead) {
   switch (rows) {
     case 1:
-      return InPlaceBlock<1, Columns, First>(weights, in, x, y, stride);
+      return InPlaceBlock<1, Columns, Ahead>(weights, in, x, y, stride, ahead);
     case 2:
-      return InPlaceBlock<2, Columns, First>(weights, in, x, y, stride);
+      return InPlaceBlock<2, Columns, Ahead>(weights, in, x, y, stride, ahead);
     case 3:
-      return InPlaceBlock<3, Columns, First>(weights, in, x, y, stride);
+      return InPlaceBlock<3, Columns, Ahead>(weights, in, x, y, stride, ahead);
     case 4:
-      return InPlaceBlock<4, Columns, First>(weights, in, x, y, stride);
+      return InPlaceBlock<4, Columns, Ahead>(weights, in, x, y, stride, ahead);
     case 5:
-      return InPlaceBlock<5, Columns, First>(weights, in, x, y, stride);
+      return InPlaceBlock<5, Columns, Ahead>(weights, in, x, y, stride, ahead);
     default:
-      return InPlaceBlock<kRows, Columns, First>(weights, in, x, y, stride);
+      return InPlaceBlock<kRows, Columns, Ahead>(weights, in, x, y, stride, ahead);
   }
 }
 
-template <int Columns>
+inline int RowsFrom(int row, int rows) { return rows - row < kRows ? rows - row : kRows; }
+
+inline void InPlaceColumn(const char* weights, int in, const uint16_t* x, int rows, float* y,
+                          size_t stride) {
+  const char* ahead = weights + kAheadBytes;  // it streams
+  InPlaceRows<1, 1>(RowsFrom(0, rows), weights, in, x, y, stride, ahead);
+  for (int row = kRows; row < rows; row += kRows) {
+    InPlaceRows<1, 0>(RowsFrom(row, rows), weights, in, x + static_cast<size_t>(row) * in,
+                      y + row * stride, stride, ahead);
+  }
+}
+
+// Memory is asked for the next four columns by all full blocks of rows, up to four: it takes longer
+// than one block computes, and no block then waits for it.
 inline void InPlaceColumns(const char* weights, int in, const uint16_t* x, int rows, float* y,
                            size_t stride) {
-  const int now = rows < kRows ? rows : kRows;
-  InPlaceRows<Columns, true>(now, weights, in, x, y, stride);
-  for (int row = now; row < rows; row += kRows) {
-    InPlaceRows<Columns, false>(rows - row < kRows ? rows - row : kRows, weights, in,
-                                x + static_cast<size_t>(row) * in, y + row * stride, stride);
+  const size_t row_bytes = static_cast<size_t>(in) * 2;
+  const char* next = weights + 4 * row_bytes;
+  const char* const end = weights + 8 * row_bytes;
+  const int full_blocks = rows / kRows;
+  for (int row = 0; row < rows; row += kRows) {
+    const int now = RowsFrom(row, rows);
+    const uint16_t* from = x + static_cast<size_t>(row) * in;
+    float* to = y + row * stride;
+    if (next == end) {
+      InPlaceRows<4, 0>(now, weights, in, from, to, stride, next);
+    } else if (full_blocks <= 1) {
+      InPlaceRows<4, 4>(now, weights, in, from, to, stride, next);
+      next = end;
+    } else if (full_blocks < 4) {
+      InPlaceRows<4, 2>(now, weights, in, from, to, stride, next);
+      next += 2 * row_bytes;
+    } else {
+      InPlaceRows<4, 1>(now, weights, in, from, to, stride, next);
+      next += row_bytes;
+    }
   }
 }
 
@@ -180,10 +212,10 @@ void MultiplyInPlace(const char* weights, int columns, int in, const uint16_t* x
   int column = 0;
   // One row waits for memory: one stream of it is read faster than four.
   for (; rows > 1 && column + 4 <= columns; column += 4) {
-    InPlaceColumns<4>(weights + column * row_bytes, in, x, rows, y + column, stride);
+    InPlaceColumns(weights + column * row_bytes, in, x, rows, y + column, stride);
   }
   for (; column < columns; ++column) {
-    InPlaceColumns<1>(weights + column * row_bytes, in, x, rows, y + column, stride);
+    InPlaceColumn(weights + column * row_bytes, in, x, rows, y + column, stride);
   }
 }
 
