@@ -1,7 +1,8 @@
 // How fast the embedded engine is: tokens per second, loading, memory, against what the machine
 // gives in the same minute.
 //
-// usage: engine_bench [demo] [half] [load] [--threads N] [--dir DIR]
+// usage: engine_bench [demo] [half] [load] [--flight N] [--threads N] [--dir DIR]
+//        --flight: of half, only so many in flight; the checkpoint stays in DIR for the next time
 //        engine_bench --device cuda [run]     on a GPU (gpu_run.h); run: only the part end to end
 //
 // Random weights in the demo checkpoint's shape and in Qwen2.5-0.5B's. Every figure stands beside a
@@ -378,6 +379,17 @@ void LoadLine(const char* what, const Loaded& loaded, const Reading& reading) {
                        loaded.pack_seconds, loaded.cpu_seconds, reading.cpu_seconds));
 }
 
+void BenchFlight(const std::string& root, int threads, int flight) {
+  const std::string directory = root + "/half";
+  if (!std::filesystem::exists(directory + "/model.safetensors")) {
+    WriteCheckpoint(kHalf, directory);
+  }
+  const Loaded loaded = Load(directory, threads, flight, 4 * flight + 72, 4096);
+  loaded.runner->Settle();
+  BenchDecode(loaded.runner.get(), *loaded.checkpoint, "0.5B shape", flight, 24 + 40 / flight,
+              threads, 0);
+}
+
 void BenchHalf(const std::string& root, int threads, bool load_only) {
   const std::string directory = root + "/half";
   const std::string file = directory + "/model.safetensors";
@@ -418,6 +430,7 @@ void BenchHalf(const std::string& root, int threads, bool load_only) {
 int main(int argc, char** argv) {
   int threads = static_cast<int>(std::thread::hardware_concurrency());
   std::string root = std::filesystem::temp_directory_path().string() + "/assay_engine_bench";
+  int flight = 0;
   bool demo = false, half = false, load = false, gpu = false, run = false;
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
@@ -434,17 +447,21 @@ int main(int argc, char** argv) {
       gpu = std::string(argv[++i]) == "cuda";
     } else if (word == "--threads" && i + 1 < argc) {
       threads = std::atoi(argv[++i]);
+    } else if (word == "--flight" && i + 1 < argc) {
+      flight = std::atoi(argv[++i]);
     } else if (word == "--dir" && i + 1 < argc) {
       root = argv[++i];
     } else {
-      std::fprintf(stderr,
-                   "usage: engine_bench [demo] [half] [load] [--threads N] [--dir DIR]\n"
-                   "       engine_bench --device cuda [run]\n");
+      std::fprintf(
+          stderr,
+          "usage: engine_bench [demo] [half] [load] [--flight N] [--threads N] [--dir DIR]\n"
+          "       engine_bench --device cuda [run]\n");
       return 2;
     }
   }
   if (gpu) return assay::BenchGpu(run);
   const bool all = !demo && !half && !load;
   if (demo || all) assay::BenchDemo(root, threads);
+  if (half && flight > 0) return assay::BenchFlight(root, threads, flight), 0;
   if (half || load || all) assay::BenchHalf(root, threads, /*load_only=*/load && !half);
 }

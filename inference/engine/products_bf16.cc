@@ -120,8 +120,9 @@ inline void InPlaceBlock(const char* weights, int in, const uint16_t* x, float* 
     }
 #pragma GCC unroll 8
     for (int c = 0; c < Ahead; ++c) {
+      // One column is a stream that comes by once.
       _mm_prefetch(ahead + c * row_bytes + static_cast<size_t>(k) * 2,
-                   Columns == 1 ? _MM_HINT_T0 : _MM_HINT_T1);
+                   Columns == 1 ? _MM_HINT_NTA : _MM_HINT_T1);
     }
 #pragma GCC unroll 8
     for (int r = 0; r < Rows; ++r) {

@@ -42,7 +42,9 @@ bool Team::DoOne(int member) {
     if (pieces_.compare_exchange_weak(pieces, pieces - 1, std::memory_order_acq_rel)) break;
   }
   // The series cannot end before this piece is done, so this is its work.
-  (*work_.load(std::memory_order_acquire))(member, static_cast<int>(pieces & 0xFFFFFFFF) - 1);
+  // Pieces go out by rising number: what lies one behind the other in memory is read so.
+  const int piece = count_.load(std::memory_order_acquire) - static_cast<int>(pieces & 0xFFFFFFFF);
+  (*work_.load(std::memory_order_acquire))(member, piece);
   done_.fetch_add(1, std::memory_order_acq_rel);
   return true;
 }
@@ -65,6 +67,7 @@ void Team::ForEach(int count, const std::function<void(int member, int piece)>& 
     return;
   }
   work_.store(&work, std::memory_order_release);
+  count_.store(count, std::memory_order_release);
   done_.store(0, std::memory_order_release);
   const uint64_t number = series_.load(std::memory_order_relaxed) + uint64_t{1};
   pieces_.store(number << 32 | static_cast<uint32_t>(count), std::memory_order_release);

@@ -32,6 +32,7 @@ class Team {
   // The series' number in the upper half, pieces not yet begun in the lower.
   std::atomic<uint64_t> pieces_{0};
   std::atomic<const std::function<void(int, int)>*> work_{nullptr};  // of the present series
+  std::atomic<int> count_{0};                                        // of the series' pieces
   std::atomic<uint32_t> series_{0};                                  // begun so far
   std::atomic<uint32_t> done_{0};                                    // pieces of the present series
   std::atomic<bool> stopping_{false};
