@@ -349,6 +349,20 @@ absl::StatusOr<std::pair<size_t, size_t>> PartsOf(const Task& task,
   return std::make_pair(from_first.empty() ? begin - 1 : 0, end);
 }
 
+// `assay datasets fetch` leaves the parts joined; where one ends, the joined file does not say.
+absl::Status PartMissing(const SearchPath& path, const Task& task, const DatasetReference& dataset,
+                         const std::string& part, const absl::Status& why) {
+  if (dataset.file.empty() || dataset.release.empty()) return why;
+  const absl::StatusOr<std::string> joined = FindFile(path, task, dataset);
+  if (!joined.ok()) return why;
+  return NotFound(
+      "task '%s': release '%s' is read from the dataset's parts, and '%s' was not found. %s holds "
+      "all of them joined: choose its rows by --since and --until, or put the parts beside it "
+      "(%s)%s",
+      task.name, Shorten(dataset.release, 40), part, *joined, Join(dataset.parts, ", "),
+      dataset.hub_id.empty() ? "" : ", which are files of " + dataset.hub_id);
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> FindDatasetFile(const SearchPath& path, const Task& task,
@@ -365,7 +379,9 @@ absl::StatusOr<std::string> FindDatasetFile(const SearchPath& path, const Task& 
   for (size_t i = range.first; i < range.second; ++i) {
     DatasetReference part = dataset;
     part.file = dataset.parts[i];
-    ASSIGN_OR_RETURN(const std::string file, FindFile(path, task, part));
+    const absl::StatusOr<std::string> found = FindFile(path, task, part);
+    if (!found.ok()) return PartMissing(path, task, dataset, part.file, found.status());
+    const std::string& file = *found;
     if (i > range.first) files += kPartSeparator;
     files += file;
   }

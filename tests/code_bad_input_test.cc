@@ -235,6 +235,31 @@ TEST(BadMachine, AFullDiskForTheCacheCostsTimeAndNothingElse) {
   EXPECT_EQ(end.out, "42\n");
 }
 
+// Below `full` a program's files lie in /tmp; full of what others put there, it is nobody's
+// verdict.
+TEST(BadMachine, AFullTmpIsAnErrorOfOursByLandlock) {
+  const TemporaryDirectory directory;
+  WriteWholeFile(directory.Path("p.py"), "print(42)\n");
+  WriteWholeFile(directory.Path("probe.py"), "print(1)\n");
+  if (const auto probe = testing_support::RunAssay(
+          {"sandbox", "run", directory.Path("probe.py"), "--isolation=landlock"});
+      probe.status != 0)
+    GTEST_SKIP() << "skipped: " << probe.err;
+  const testing_support::ProgramEnd end = testing_support::RunProgram(
+      {"unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
+       "exec 3< \"$1/p.py\"; mount -t tmpfs -o size=64k none /tmp && "
+       "{ dd if=/dev/zero of=/tmp/x bs=4k 2>/dev/null; "
+       "XDG_CACHE_HOME=/dev/shm/assay-full-tmp-$$ \"$0\" sandbox run --language python3 "
+       "--isolation=landlock /proc/self/fd/3; status=$?; rm -rf /dev/shm/assay-full-tmp-$$; "
+       "exit $status; }",
+       BinaryPath("bin/assay"), directory.Path()});
+  if (Contains(end.err, "unshare:") || Contains(end.err, "mount:"))
+    GTEST_SKIP() << "skipped: " << end.err;
+  EXPECT_EQ(end.status, 1) << end.out;
+  EXPECT_THAT(end.err, HasSubstr("No space left on device"));
+  EXPECT_EQ(end.out, "");
+}
+
 TEST(BadMachine, ACacheThatCannotBeMadeIsAnErrorThatNamesIt) {
   const auto runner = Runner::Start({.cache_directory = "/proc/nowhere"});
   EXPECT_THAT(std::string(runner.status().message()), HasSubstr("/proc/nowhere"));

@@ -232,6 +232,17 @@ TEST(TaskTest, PartsAreReadAsOneAndReleasesAreTheFirst) {
   EXPECT_THAT(MessageOf(Folder().Ask({.release = "v1"}).status()), HasSubstr("no parts"));
 }
 
+TEST(TaskTest, AReleaseOfAJoinedFileSaysWhatToDo) {
+  Folder folder(With(kTask, "{file: t.jsonl}",
+                     "{file: all.jsonl, parts: [c/1.jsonl, c/2.jsonl], hub_id: some/set}"));
+  folder.Write("all.jsonl", kRows);
+  EXPECT_OK(folder.Ask().status());
+  EXPECT_OK(folder.Ask({.release = "release_v2"}).status());  // all of it
+  const std::string said = MessageOf(folder.Ask({.release = "release_v1"}).status());
+  for (const char* part : {"'c/1.jsonl' was not found", "all.jsonl holds", "--since", "some/set"})
+    EXPECT_THAT(said, HasSubstr(part));
+}
+
 TEST(TaskTest, AWindowOfDatesIsHalfOpen) {
   const Folder folder(
       With(kTask, "{file: t.jsonl}", "{file: t.jsonl, date: day}"),
