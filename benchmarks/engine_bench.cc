@@ -223,7 +223,7 @@ struct Speed {
 
 // `samples` in flight of one prompt of `prompt` tokens, for at least `steps` decode steps; the
 // median step of all but the first few.
-Speed MeasureDecode(Runner* runner, int samples, int prompt, int steps) {
+Speed MeasureDecode(ModelRunner* runner, int samples, int prompt, int steps) {
   Scheduler scheduler(runner, [](FinishedSample) {});
   GroupRequest group;
   for (int i = 0; i < prompt; ++i) group.prompt.push_back(i * 37 % 500);
@@ -251,7 +251,7 @@ Speed MeasureDecode(Runner* runner, int samples, int prompt, int steps) {
   return {samples / median(seconds), median(seconds), median(cpu_seconds)};
 }
 
-double MeasurePrefill(Runner* runner, int prompt) {
+double MeasurePrefill(ModelRunner* runner, int prompt) {
   double best = 0;
   for (int round = 0; round < 3; ++round) {
     Scheduler scheduler(runner, [](FinishedSample) {});
@@ -297,7 +297,7 @@ void DropFromCache(const std::string& path) {
 
 struct Loaded {
   std::shared_ptr<const Checkpoint> checkpoint;
-  std::unique_ptr<Runner> runner;
+  std::unique_ptr<ModelRunner> runner;
   double open_seconds = 0, pack_seconds = 0, cpu_seconds = 0;
 };
 
@@ -338,7 +338,7 @@ std::string Load1() {
   return load;
 }
 
-void BenchDecode(Runner* runner, const Checkpoint& checkpoint, const char* name, int samples,
+void BenchDecode(ModelRunner* runner, const Checkpoint& checkpoint, const char* name, int samples,
                  int steps, int threads, double goal) {
   const double flops = 2.0 * static_cast<double>(checkpoint.parameters());
   const double bandwidth = MeasureBandwidth(threads);

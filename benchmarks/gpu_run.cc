@@ -62,7 +62,7 @@ int PagesThatFit(const cuda::DeviceFacts& facts, const cuda::ModelShape& model,
 }
 
 // Decode seconds of a step with every slot taken, at short contexts.
-double FullStepSeconds(Runner* runner) {
+double FullStepSeconds(ModelRunner* runner) {
   Scheduler scheduler(runner, [](FinishedSample) {});
   GroupRequest group;
   for (int i = 0; i < 64; ++i) group.prompt.push_back(i * 37 % 500);
@@ -96,7 +96,7 @@ absl::Status RunEndToEnd() {
   std::unique_ptr<cuda::Model> model = MakeRandomModel(device.get(), shape, step, &error);
   if (model == nullptr) return ResourceExhausted("%s", error);
   const cuda::Needs needs = model->needs();
-  const std::unique_ptr<Runner> runner = MakeCudaRunner(std::move(device), std::move(model));
+  const std::unique_ptr<ModelRunner> runner = MakeCudaRunner(std::move(device), std::move(model));
   Tell({"1.5B, memory beside weights and cache", static_cast<double>(needs.steps) / 1e9, "GB", 0, 0,
         absl::StrFormat("wanted: at most 3; %.1f GB were free", free_before / 1e9)});
 
@@ -153,7 +153,8 @@ absl::Status RunEndToEnd() {
     Tell({"1.5B, exact mode against fast mode", 0, "", 0, 0, "left out: " + error});
     return absl::OkStatus();
   }
-  const std::unique_ptr<Runner> fast = MakeCudaRunner(std::move(second), std::move(fast_model));
+  const std::unique_ptr<ModelRunner> fast =
+      MakeCudaRunner(std::move(second), std::move(fast_model));
   const double fast_step = FullStepSeconds(fast.get());
   Tell({"1.5B, exact mode at full occupancy", exact * 1e3, "ms a step", fast_step / exact, 0.97,
         absl::StrFormat("of the fast mode's speed (%.3f ms)", fast_step * 1e3)});

@@ -203,9 +203,9 @@ RunnerShape Shape(int decode_rows = 4, int prefill_rows = 24, int pages = 60) {
           .max_positions = 400};
 }
 
-std::unique_ptr<Runner> MakeEmulated(const Opened& opened, const RunnerShape& shape,
-                                     bool fast = false) {
-  absl::StatusOr<std::unique_ptr<Runner>> runner =
+std::unique_ptr<ModelRunner> MakeEmulated(const Opened& opened, const RunnerShape& shape,
+                                          bool fast = false) {
+  absl::StatusOr<std::unique_ptr<ModelRunner>> runner =
       MakeCudaRunner(opened.checkpoint, MakeEmulatedDevice(), shape, kUsable, fast);
   EXPECT_OK(runner);
   return *std::move(runner);
@@ -276,7 +276,8 @@ std::vector<GroupRequest> SomeGroups() {
   return groups;
 }
 
-Drawn RunAll(Runner* runner, std::vector<GroupRequest> groups, SchedulerCounts* counts = nullptr,
+Drawn RunAll(ModelRunner* runner, std::vector<GroupRequest> groups,
+             SchedulerCounts* counts = nullptr,
              std::map<uint64_t, std::vector<DrawnToken>>* logprobs = nullptr) {
   Drawn drawn;
   Scheduler scheduler(runner, [&](FinishedSample sample) {
@@ -374,7 +375,7 @@ TEST(CudaRunner, ScoresContinuationsAsTheReferenceDoes) {
   const auto oracle = MakeReferenceRunner(opened.checkpoint, Shape(4, 70), kUsable);
   const std::vector<ScoreRequest> requests = {{SomeIds("tiny_qwen3", 1, 70), {{5, 6, 7}, {100}}},
                                               {{9, 8}, {{1}, {2, 3}}}};
-  const auto score = [&](Runner* on) {
+  const auto score = [&](ModelRunner* on) {
     Scheduler scheduler(on, [](FinishedSample) {});
     const auto scores = scheduler.Score(requests);
     EXPECT_OK(scores);
@@ -399,7 +400,7 @@ TEST(CudaRunner, AnErrorOfTheGpuEndsTheRunAndSaysWhat) {
     // Loading asks for a few hundred things; the failure comes in one of the steps after it.
     EmulatedDeviceOptions options;
     options.fails_after = 60 + later;
-    absl::StatusOr<std::unique_ptr<Runner>> runner = MakeCudaRunner(
+    absl::StatusOr<std::unique_ptr<ModelRunner>> runner = MakeCudaRunner(
         opened.checkpoint, MakeEmulatedDevice(options), Shape(), kUsable, /*fast=*/false);
     absl::Status status = runner.status();
     int finished = 0;
@@ -421,7 +422,7 @@ TEST(CudaRunner, AGpuThatIsTooSmallIsToldWhatIsNeeded) {
   const Opened opened = OpenAsBf16("tiny_llama");
   EmulatedDeviceOptions options;
   options.memory_bytes = 300000;
-  const absl::StatusOr<std::unique_ptr<Runner>> runner = MakeCudaRunner(
+  const absl::StatusOr<std::unique_ptr<ModelRunner>> runner = MakeCudaRunner(
       opened.checkpoint, MakeEmulatedDevice(options), Shape(), kUsable, /*fast=*/false);
   EXPECT_EQ(runner.status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(std::string(runner.status().message()), HasSubstr("out of memory on the GPU"));

@@ -108,7 +108,8 @@ inline void WriteBf16Copy(const std::string& name, const std::string& directory)
 
 // Logits after each of the ids, which lie in the runner's first pages: one prefill chunk after the
 // other, each as large as the shape lets it be.
-inline std::vector<std::vector<float>> LogitsAfter(Runner* runner, const std::vector<int>& ids) {
+inline std::vector<std::vector<float>> LogitsAfter(ModelRunner* runner,
+                                                   const std::vector<int>& ids) {
   const RunnerShape& shape = runner->shape();
   std::vector<int> pages;
   for (int page = 0; page * shape.page_tokens < static_cast<int>(ids.size()); ++page) {

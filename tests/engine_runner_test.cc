@@ -40,7 +40,7 @@ RunnerShape Shape(int pages = 200) {
 
 struct Made {
   std::string name;
-  std::unique_ptr<Runner> runner;
+  std::unique_ptr<ModelRunner> runner;
 };
 
 // The oracle and every float32 version of the CPU runner.

@@ -19,10 +19,10 @@ using testing::HasSubstr;
 constexpr int kVocabulary = 40;
 constexpr int kStop = 7;
 
-// A page of this runner holds the tokens themselves. Checks what a Runner may assume. With a depth
-// above 1 it is a device that tells its tokens late: the step's outputs come only from
+// A page of this runner holds the tokens themselves. Checks what a ModelRunner may assume. With a
+// depth above 1 it is a device that tells its tokens late: the step's outputs come only from
 // FinishDecode.
-class PrefixRunner final : public Runner {
+class PrefixRunner final : public ModelRunner {
  public:
   explicit PrefixRunner(const RunnerShape& shape, int depth = 1)
       : shape_(shape),
@@ -144,7 +144,7 @@ std::vector<int> Indices(int count) {
 using Drawn = std::map<std::pair<uint64_t, int>, std::vector<int>>;
 
 // Runs the groups to their end, checking the invariants after every step.
-Drawn RunAll(Runner* runner, const std::vector<GroupRequest>& groups,
+Drawn RunAll(ModelRunner* runner, const std::vector<GroupRequest>& groups,
              SchedulerCounts* counts = nullptr) {
   Drawn drawn;
   Scheduler scheduler(runner, [&](FinishedSample sample) {
@@ -409,7 +409,7 @@ TEST(Scheduler, WhatCanNeverRunIsRefused) {
 }
 
 TEST(Scheduler, AnErrorOfTheRunnerEndsTheRun) {
-  struct Broken final : Runner {
+  struct Broken final : ModelRunner {
     RunnerShape the_shape = Shape(4, 100);
     const RunnerShape& shape() const override { return the_shape; }
     std::string description() const override { return "broken"; }

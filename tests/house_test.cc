@@ -1,11 +1,15 @@
 // The house rules as a test: who may include whom, which file owns which library, what a file opens
 // with, and that the names written in tasks and documents exist.
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <optional>
 #include <set>
 
+#include <re2/re2.h>
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "harness/extract.h"
 #include "harness/registry.h"
 #include "harness/task.h"
@@ -156,6 +160,29 @@ bool OpensWithASentence(std::string_view file) {
   return file.starts_with("scripts/");
 }
 
+// --- one name, one type ---
+
+// The types with a body that `text` declares in namespaces that other files see. Two files that
+// declare one name differently compile and link, and one calls the other's destructor.
+std::vector<std::string> SharedTypes(std::string_view text) {
+  static const RE2 opens(R"((?:inline )?namespace ?([\w:]*) ?\{)");
+  static const RE2 type(
+      R"((?:class|struct|union|enum|enum class) (?:alignas\(\w+\) )?([A-Z]\w*)(?: final)?(?: : [^;]*)?(?: \{.*)?)");
+  std::vector<std::string> within;
+  std::vector<std::string> types;
+  for (const std::string_view line : SplitLines(text)) {
+    std::string name;
+    if (RE2::FullMatch(line, opens, &name)) {
+      within.push_back(name);
+    } else if (line.starts_with("}  // namespace") && !within.empty()) {
+      within.pop_back();
+    } else if (RE2::FullMatch(line, type, &name) && !std::ranges::count(within, "")) {
+      types.push_back(absl::StrCat(absl::StrJoin(within, "::"), "::", name));
+    }
+  }
+  return types;
+}
+
 bool IsCode(std::string_view file) {
   return file.ends_with(".h") || file.ends_with(".cc") || file.ends_with(".cu");
 }
@@ -205,6 +232,29 @@ TEST(HouseRules, AFileOpensWithASentence) {
         "// store helpers and the like\nint x;\n"}) {
     EXPECT_NE(OpeningFinding("a.cc", text), std::nullopt) << text;
   }
+}
+
+TEST(HouseRules, TypesThatOtherFilesSeeAreFound) {
+  EXPECT_THAT(SharedTypes("namespace assay {\nclass A {\nstruct B final : A {\nenum class C {\n"
+                          "namespace inner {\nstruct D {};\n}  // namespace inner\nstruct E {\n"),
+              ElementsAre("assay::A", "assay::B", "assay::C", "assay::inner::D", "assay::E"));
+  EXPECT_THAT(SharedTypes("namespace assay {\nclass A;\n  class B {\nnamespace {\nclass C {\n"
+                          "}  // namespace\nstruct D f();\nclass X::Y {\n}  // namespace assay\n"),
+              IsEmpty());
+}
+
+TEST(House, OneNameIsOneType) {
+  std::map<std::string, std::string> homes;
+  for (const std::string& file : ProjectFiles()) {
+    if (!IsCode(file)) continue;
+    const std::vector<std::string> types = SharedTypes(ReadWholeFile(SourcePath(file)));
+    for (const std::string& type : std::set<std::string>(types.begin(), types.end())) {
+      const auto [known, is_new] = homes.emplace(type, file);
+      EXPECT_TRUE(is_new) << file << ": " << type << " is declared in " << known->second
+                          << " too; give one of them another name or a namespace of its own";
+    }
+  }
+  EXPECT_GT(homes.size(), 200u);
 }
 
 TEST(House, IncludesAndSeamsHold) {

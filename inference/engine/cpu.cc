@@ -62,7 +62,7 @@ const CpuKernels& ChooseKernels(std::string_view name) {
   return BaseKernels();
 }
 
-class CpuRunner final : public Runner {
+class CpuRunner final : public ModelRunner {
  public:
   CpuRunner(std::shared_ptr<const Checkpoint> checkpoint, const RunnerShape& shape, int usable,
             const CpuOptions& options);
@@ -523,8 +523,9 @@ NumberFormat BestFormat(Dtype dtype) {
   return dtype == Dtype::kBf16 && HasFastBf16() ? NumberFormat::kBf16 : NumberFormat::kF32;
 }
 
-std::unique_ptr<Runner> MakeCpuRunner(std::shared_ptr<const Checkpoint> checkpoint,
-                                      RunnerShape shape, int usable, const CpuOptions& options) {
+std::unique_ptr<ModelRunner> MakeCpuRunner(std::shared_ptr<const Checkpoint> checkpoint,
+                                           RunnerShape shape, int usable,
+                                           const CpuOptions& options) {
   return std::make_unique<CpuRunner>(std::move(checkpoint), shape, usable, options);
 }
 

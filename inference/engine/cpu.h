@@ -33,7 +33,8 @@ NumberFormat BestFormat(Dtype dtype);
 // on one row at a time. So a row's bits do not hang on the number of threads either. The residual
 // stream, scores, softmax, logits are float32; what enters a product, and the cache, are in
 // `weights` format, rounded once. `shape.vocabulary` is set from the checkpoint.
-std::unique_ptr<Runner> MakeCpuRunner(std::shared_ptr<const Checkpoint> checkpoint,
-                                      RunnerShape shape, int usable, const CpuOptions& options);
+std::unique_ptr<ModelRunner> MakeCpuRunner(std::shared_ptr<const Checkpoint> checkpoint,
+                                           RunnerShape shape, int usable,
+                                           const CpuOptions& options);
 
 }  // namespace assay

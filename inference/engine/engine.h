@@ -51,7 +51,7 @@ double AvailableMemoryBytes();
 struct Engine {
   std::shared_ptr<const Checkpoint> checkpoint;  // shared: with the runner
   std::shared_ptr<const ChatFormat> chat;
-  std::unique_ptr<Runner> runner;
+  std::unique_ptr<ModelRunner> runner;
   EngineOptions options;
   MemoryPlan memory;
   int usable = 0;  // ids below this one have a token

@@ -2,7 +2,7 @@
 // contents.
 //
 // A page holds the keys and values of `page_tokens` neighbouring positions for every layer; its
-// bytes belong to the Runner. A page with more than one reference is never written
+// bytes belong to the ModelRunner. A page with more than one reference is never written
 // (copy-on-write). Not thread-safe: the scheduler's thread owns it.
 #pragma once
 

@@ -134,7 +134,7 @@ void DescribeMemory(const Engine& engine, Findings* findings) {
 }
 
 // Tokens per second with `samples` in flight, for about a third of a second after warming up.
-absl::StatusOr<double> MeasureSpeed(Runner* runner, int samples) {
+absl::StatusOr<double> MeasureSpeed(ModelRunner* runner, int samples) {
   Scheduler scheduler(runner, [](FinishedSample) {});
   GroupRequest group;
   group.prompt = {0, 0, 0, 0};

@@ -54,7 +54,7 @@ struct Layer {
       up, down;
 };
 
-class ReferenceRunner final : public Runner {
+class ReferenceRunner final : public ModelRunner {
  public:
   ReferenceRunner(std::shared_ptr<const Checkpoint> checkpoint, const RunnerShape& shape,
                   int usable);
@@ -231,8 +231,8 @@ absl::Status ReferenceRunner::ForwardAll(std::span<const TokenRow> rows,
 
 }  // namespace
 
-std::unique_ptr<Runner> MakeReferenceRunner(std::shared_ptr<const Checkpoint> checkpoint,
-                                            RunnerShape shape, int usable) {
+std::unique_ptr<ModelRunner> MakeReferenceRunner(std::shared_ptr<const Checkpoint> checkpoint,
+                                                 RunnerShape shape, int usable) {
   return std::make_unique<ReferenceRunner>(std::move(checkpoint), shape, usable);
 }
 

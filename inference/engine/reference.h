@@ -13,7 +13,7 @@ namespace assay {
 // machine (up to the cos and sin of the C library, which are rounded from double). Weights are held
 // as float32. `shape.vocabulary` is set from the checkpoint. Ids at or above `usable` are never
 // drawn.
-std::unique_ptr<Runner> MakeReferenceRunner(std::shared_ptr<const Checkpoint> checkpoint,
-                                            RunnerShape shape, int usable);
+std::unique_ptr<ModelRunner> MakeReferenceRunner(std::shared_ptr<const Checkpoint> checkpoint,
+                                                 RunnerShape shape, int usable);
 
 }  // namespace assay

@@ -11,14 +11,14 @@ PageBytes MakePageBytes(size_t count) {
   return {new char[count], [](char* bytes) { delete[] bytes; }};
 }
 
-absl::Status Runner::BeginDecode(std::span<const TokenRow> rows) {
+absl::Status ModelRunner::BeginDecode(std::span<const TokenRow> rows) {
   std::vector<RowOutput> outputs(rows.size());
   RETURN_IF_ERROR(Decode(rows, outputs));
   begun_.push_back(std::move(outputs));
   return absl::OkStatus();
 }
 
-absl::Status Runner::FinishDecode(std::span<RowOutput> outputs) {
+absl::Status ModelRunner::FinishDecode(std::span<RowOutput> outputs) {
   CHECK(!begun_.empty() && begun_.front().size() == outputs.size());
   std::move(begun_.front().begin(), begun_.front().end(), outputs.begin());
   begun_.pop_front();

@@ -72,9 +72,9 @@ using PageBytes = std::unique_ptr<char[], std::function<void(char*)>>;
 // In ordinary memory.
 PageBytes MakePageBytes(size_t count);
 
-class Runner {
+class ModelRunner {
  public:
-  virtual ~Runner() = default;
+  virtual ~ModelRunner() = default;
   virtual const RunnerShape& shape() const = 0;
   // For the reproduction key: everything about this runner that may change a bit of its output.
   virtual std::string description() const = 0;

@@ -22,7 +22,7 @@ constexpr int kDecodesPerPrefill = 8;
 
 }  // namespace
 
-Scheduler::Scheduler(Runner* runner, std::function<void(FinishedSample)> on_finished)
+Scheduler::Scheduler(ModelRunner* runner, std::function<void(FinishedSample)> on_finished)
     : runner_(runner),
       shape_(runner->shape()),
       on_finished_(std::move(on_finished)),

@@ -10,11 +10,11 @@
 // Invariants (CheckInvariants; the tests call it between steps):
 //   references to pages = table entries of groups and samples; a page with several references is
 //   not written; free + used = total.
-// Steps overlap as far as the runner lets them (Runner::decode_depth): the next one is begun before
-// the last one's tokens are known, so a sample that turns out to have ended may have one row more
-// under way, which is thrown away. Whoever is swapped out has nothing under way.
-// What cannot change a sample's tokens: which slot and pages it has, what else runs, when it is
-// swapped. Everything that can stands in its GroupRequest.
+// Steps overlap as far as the runner lets them (ModelRunner::decode_depth): the next one is begun
+// before the last one's tokens are known, so a sample that turns out to have ended may have one row
+// more under way, which is thrown away. Whoever is swapped out has nothing under way. What cannot
+// change a sample's tokens: which slot and pages it has, what else runs, when it is swapped.
+// Everything that can stands in its GroupRequest.
 #pragma once
 
 #include <cstdint>
@@ -93,7 +93,7 @@ struct ContinuationScore {
 class Scheduler {
  public:
   // The runner outlives the scheduler.
-  Scheduler(Runner* runner, std::function<void(FinishedSample)> on_finished);
+  Scheduler(ModelRunner* runner, std::function<void(FinishedSample)> on_finished);
   ~Scheduler();  // waits for what is under way
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
@@ -187,7 +187,7 @@ class Scheduler {
                           std::vector<std::vector<ContinuationScore>>* scores);
   absl::Status RunPrefill(std::span<const TokenRow> rows, std::vector<RowOutput>* outputs);
 
-  Runner* runner_;
+  ModelRunner* runner_;
   const RunnerShape shape_;
   std::function<void(FinishedSample)> on_finished_;
   PagePool pool_;

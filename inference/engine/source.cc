@@ -58,7 +58,7 @@ class EngineSource final : public CompletionSource {
     bool any_rendered = false;
     std::vector<CompletionRequest> to_score;  // gathered, so that they share prefill steps
 
-    Session(const CompletionFlow& the_flow, Runner* runner,
+    Session(const CompletionFlow& the_flow, ModelRunner* runner,
             std::function<void(FinishedSample)> finished)
         : flow(the_flow), scheduler(runner, std::move(finished)) {}
   };

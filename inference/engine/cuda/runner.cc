@@ -104,7 +104,7 @@ absl::Status ReadResult(const RowResult& result, int position, const DrawInput& 
   return absl::OkStatus();
 }
 
-class CudaRunner final : public Runner {
+class CudaRunner final : public ModelRunner {
  public:
   CudaRunner(std::shared_ptr<const Checkpoint> checkpoint, std::unique_ptr<cuda::Device> device,
              const RunnerShape& shape, int usable, bool fast)
@@ -426,14 +426,14 @@ cuda::StepShape CudaStepShape(const RunnerShape& shape, bool fast) {
   return {shape.decode_rows, shape.prefill_rows, shape.pages, shape.max_positions, fast};
 }
 
-std::unique_ptr<Runner> MakeCudaRunner(std::unique_ptr<cuda::Device> device,
-                                       std::unique_ptr<cuda::Model> model) {
+std::unique_ptr<ModelRunner> MakeCudaRunner(std::unique_ptr<cuda::Device> device,
+                                            std::unique_ptr<cuda::Model> model) {
   return std::make_unique<CudaRunner>(std::move(device), std::move(model));
 }
 
-absl::StatusOr<std::unique_ptr<Runner>> MakeCudaRunner(std::shared_ptr<const Checkpoint> checkpoint,
-                                                       std::unique_ptr<cuda::Device> device,
-                                                       RunnerShape shape, int usable, bool fast) {
+absl::StatusOr<std::unique_ptr<ModelRunner>> MakeCudaRunner(
+    std::shared_ptr<const Checkpoint> checkpoint, std::unique_ptr<cuda::Device> device,
+    RunnerShape shape, int usable, bool fast) {
   auto runner =
       std::make_unique<CudaRunner>(std::move(checkpoint), std::move(device), shape, usable, fast);
   RETURN_IF_ERROR(runner->Open());

@@ -24,13 +24,13 @@ cuda::StepShape CudaStepShape(const RunnerShape& shape, bool fast);
 //
 // Nothing is allocated on the device afterwards. Errors: the model's shape is none that the kernels
 // compute; no memory; the device's own.
-absl::StatusOr<std::unique_ptr<Runner>> MakeCudaRunner(std::shared_ptr<const Checkpoint> checkpoint,
-                                                       std::unique_ptr<cuda::Device> device,
-                                                       RunnerShape shape, int usable, bool fast);
+absl::StatusOr<std::unique_ptr<ModelRunner>> MakeCudaRunner(
+    std::shared_ptr<const Checkpoint> checkpoint, std::unique_ptr<cuda::Device> device,
+    RunnerShape shape, int usable, bool fast);
 
 // Over a model that is filled already, such as one with random weights; the model's device is
 // `device`.
-std::unique_ptr<Runner> MakeCudaRunner(std::unique_ptr<cuda::Device> device,
-                                       std::unique_ptr<cuda::Model> model);
+std::unique_ptr<ModelRunner> MakeCudaRunner(std::unique_ptr<cuda::Device> device,
+                                            std::unique_ptr<cuda::Model> model);
 
 }  // namespace assay
