@@ -187,7 +187,7 @@ class MockServer::Loop {
   int epoll_ = -1;
   int listener_ = -1;
   int wake_ = -1;
-  int port_ = 0;
+  std::atomic<int> port_{0};  // asked for by other threads
   bool went_down_ = false;
   uint64_t next_id_ = 2;  // 0 and 1 name the listener and the wake-up
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;
