@@ -146,10 +146,9 @@ class TreeBuilder final : public YAML::EventHandler {
     if (!Allowed(mark, tag, anchor)) return;
     if (AtKey()) return Fail(mark, "expected a key, found a list or a map");
     if (open_.size() >= kMaxDepth) return Fail(mark, "nested too deep");
-    Frame frame;
+    Frame& frame = open_.emplace_back();
     frame.node.kind = kind;
     frame.node.line = mark.line + 1;
-    open_.push_back(std::move(frame));
   }
   void Close() {
     if (!status.ok() || open_.empty()) return;
