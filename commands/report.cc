@@ -9,6 +9,7 @@
 
 #include "commands/shared/named_runs.h"
 #include "commands/shared/open_browser.h"
+#include "commands/shared/report_flags.h"
 #include "commands/shared/run_execution.h"
 #include "harness/command.h"
 #include "harness/status.h"
@@ -122,26 +123,15 @@ Command ReportCommand() {
                     "--baseline. DATABASE:RUN is a run of another database",
                     false);
     line.Option("--db", &options->database, "The results database");
-    line.Option("--baseline", &options->baseline,
-                "The run that the others are compared with (default: the first)");
     line.Option("--output,-o", &options->output, "The file; report.html, or stdout for the others");
     line.Option("--format", &options->format,
                 "html, md, json or csv; without it the file's name tells");
     line.Flag("--open", &options->open, "Open the page in the browser");
-    line.Option("--tasks,-t", &options->report.tasks, "Only these tasks");
     line.Option("--transcripts", &options->transcripts,
                 "Transcripts in the page: fit (flips, then wrong ones, then all, up to --max-mb), "
                 "flips, wrong, all or none");
     line.Option("--max-mb", &options->max_megabytes, "The page's size with --transcripts fit");
-    line.Option("--x", &options->report.x,
-                "A trend over the runs: the word before the number in their names or models "
-                "('step'), or the numbers");
-    line.Option("--published-as", &options->report.published_as,
-                "The model whose published figures to show beside the runs' (default: their own)");
-    line.Flag("--consensus", &options->report.consensus,
-              "cons@k also for large runs whose tasks do not ask for it");
-    line.Flag("--allow-partial", &options->report.allow_partial,
-              "A labelled number, with bounds, over missing samples");
+    DeclareReportFlags(line, &options->baseline, &options->report);
     line.Action([options] {
       const absl::Status status = WriteReport(*options);
       return status.ok() ? 0 : PrintError(status);

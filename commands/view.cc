@@ -9,12 +9,14 @@
 #include "commands/shared/interrupt.h"
 #include "commands/shared/named_runs.h"
 #include "commands/shared/open_browser.h"
+#include "commands/shared/report_flags.h"
 #include "commands/shared/run_execution.h"
 #include "harness/command.h"
 #include "harness/status.h"
 #include "harness/store.h"
 #include "harness/text.h"
 #include "http/server.h"
+#include "reports/report.h"
 #include "reports/view.h"
 
 namespace assay {
@@ -24,13 +26,9 @@ struct Options {
   std::vector<std::string> runs;
   std::string database = DefaultDatabase();
   std::string baseline;
-  std::vector<std::string> tasks;
-  std::string x;
-  std::string published_as;
+  ReportOptions report;
   int port = 0;
   bool open = false;
-  bool consensus = false;
-  bool allow_partial = false;
 };
 
 // What is served, and the place in it that the command line asks for.
@@ -47,18 +45,19 @@ std::string ReportPath(const Options& options, const std::vector<std::string>& k
   };
   for (const std::string& key : keys) add("run", key);
   if (baseline > 0) add("baseline", keys[baseline]);
-  for (const std::string& task : options.tasks) add("task", task);
-  if (!options.x.empty()) add("x", options.x);
-  if (!options.published_as.empty()) add("published_as", options.published_as);
-  if (options.consensus) add("consensus", "1");
-  if (options.allow_partial) add("partial", "1");
+  for (const std::string& task : options.report.tasks) add("task", task);
+  if (!options.report.x.empty()) add("x", options.report.x);
+  if (!options.report.published_as.empty()) add("published_as", options.report.published_as);
+  if (options.report.consensus) add("consensus", "1");
+  if (options.report.allow_partial) add("partial", "1");
   return path;
 }
 
 absl::StatusOr<Target> FindTarget(const Options& options) {
   Target target;
-  const bool chosen = !options.tasks.empty() || !options.x.empty() || options.consensus ||
-                      options.allow_partial || !options.published_as.empty();
+  const bool chosen = !options.report.tasks.empty() || !options.report.x.empty() ||
+                      options.report.consensus || options.report.allow_partial ||
+                      !options.report.published_as.empty();
   if (options.runs.empty() && options.baseline.empty()) {
     if (chosen) return InvalidArgument("name the runs that these flags are for, or 'last'");
     RETURN_IF_ERROR(Store::Open(options.database, StoreMode::kReadOnly).status());
@@ -120,16 +119,7 @@ Command ViewCommand() {
     line.Option("--db", &options->database, "The results database");
     line.Option("--port", &options->port, "The port on 127.0.0.1; 0: any free one");
     line.Flag("--open", &options->open, "Open it in the browser");
-    line.Option("--baseline", &options->baseline,
-                "The run that the others are compared with (default: the first)");
-    line.Option("--tasks,-t", &options->tasks, "Only these tasks");
-    line.Option("--x", &options->x, "A trend over the runs, as of assay report");
-    line.Option("--published-as", &options->published_as,
-                "The model whose published figures to show beside the runs' (default: their own)");
-    line.Flag("--consensus", &options->consensus,
-              "cons@k also for large runs whose tasks do not ask for it");
-    line.Flag("--allow-partial", &options->allow_partial,
-              "A labelled number, with bounds, over missing samples");
+    DeclareReportFlags(line, &options->baseline, &options->report);
     line.Action([options] {
       const absl::Status status = Serve(*options);
       return status.ok() ? 0 : PrintError(status);

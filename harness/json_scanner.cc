@@ -214,37 +214,35 @@ bool JsonScanner::Number(bool* integer) {
   return true;
 }
 
-bool JsonScanner::ReadInteger(int64_t* value) {
-  if (failed()) return false;
+// The text of a number; "" where it is none, which is stepped over.
+std::string_view JsonScanner::NumberText(bool* integer) {
+  if (failed()) return "";
   const char c = Peek();
   if (c != '-' && !IsDigit(c)) {
     Skip();
-    return false;
+    return "";
   }
   const size_t begin = at_;
+  return Number(integer) ? text_.substr(begin, at_ - begin) : "";
+}
+
+bool JsonScanner::ReadInteger(int64_t* value) {
   bool integer = false;
-  if (!Number(&integer) || !integer) return false;
-  const auto result = std::from_chars(text_.data() + begin, text_.data() + at_, *value);
-  return result.ec == std::errc();
+  const std::string_view text = NumberText(&integer);
+  if (text.empty() || !integer) return false;
+  return std::from_chars(text.data(), text.data() + text.size(), *value).ec == std::errc();
 }
 
 bool JsonScanner::ReadNumber(double* value) {
-  if (failed()) return false;
-  const char c = Peek();
-  if (c != '-' && !IsDigit(c)) {
-    Skip();
-    return false;
-  }
-  const size_t begin = at_;
   bool integer = false;
-  if (!Number(&integer)) return false;
-  const auto result = std::from_chars(text_.data() + begin, text_.data() + at_, *value);
+  const std::string_view text = NumberText(&integer);
+  if (text.empty()) return false;
+  const auto result = std::from_chars(text.data(), text.data() + text.size(), *value);
   if (result.ec == std::errc()) return true;
   // Out of range: towards zero where the exponent is negative, else as far as it goes.
-  const std::string_view text = text_.substr(begin, at_ - begin);
   const bool tiny = text.find("e-") != text.npos || text.find("E-") != text.npos;
   const double most = tiny ? 0 : std::numeric_limits<double>::max();
-  *value = c == '-' ? -most : most;
+  *value = text[0] == '-' ? -most : most;
   return true;
 }
 

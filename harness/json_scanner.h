@@ -50,6 +50,7 @@ class JsonScanner {
   bool Consume(char c, const char* wanted);
   bool Literal(std::string_view word);
   bool Number(bool* integer);
+  std::string_view NumberText(bool* integer);
   bool Digits();
   bool Escape(std::string* out);
   bool Hex4(uint32_t* unit);

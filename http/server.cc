@@ -44,18 +44,11 @@ RequestHead HeadOf(const wire::request<wire::empty_body>& request) {
   return head;
 }
 
-ServedReply Plain(int status, std::string text) {
-  ServedReply reply;
-  reply.status = status;
-  reply.body = std::move(text) + "\n";
-  return reply;
-}
-
 ServedReply ReplyToTrouble(error_code trouble) {
   if (trouble == wire::error::header_limit || trouble == wire::error::buffer_overflow) {
-    return Plain(431, "the request's head is too long");
+    return PlainReply(431, "the request's head is too long");
   }
-  return Plain(400, "this is no HTTP request");
+  return PlainReply(400, "this is no HTTP request");
 }
 
 }  // namespace
@@ -119,7 +112,7 @@ class LocalServer::Impl::Session : public std::enable_shared_from_this<Session> 
   }
 
   void TurnAway() {
-    Write(Plain(503, "too many connections: close some of this server's pages"), Then::kClose);
+    Write(PlainReply(503, "too many connections: close some of this server's pages"), Then::kClose);
   }
 
   void Close() { stream_.close(); }
@@ -144,7 +137,7 @@ class LocalServer::Impl::Session : public std::enable_shared_from_this<Session> 
       return Write(*std::move(refusal), Then::kClose);
     }
     const bool has_body = request.chunked() || request.count(wire::field::content_length) > 0;
-    if (has_body) return Write(Plain(400, "a request here has no body"), Then::kClose);
+    if (has_body) return Write(PlainReply(400, "a request here has no body"), Then::kClose);
     Answer(*ParseTarget(head.target), request.keep_alive() ? Then::kReadOn : Then::kClose);
   }
 

@@ -66,6 +66,9 @@ class LocalServer {
   std::unique_ptr<Impl> impl_;
 };
 
+// A sentence for people.
+ServedReply PlainReply(int status, std::string text);
+
 // --- the rules, by themselves ---
 
 struct RequestHead {

@@ -17,13 +17,6 @@ std::vector<std::string> ValuesOf(const RequestHead& head, std::string_view name
   return values;
 }
 
-ServedReply Refuse(int status, std::string why) {
-  ServedReply reply;
-  reply.status = status;
-  reply.body = std::move(why) + "\n";
-  return reply;
-}
-
 // The names under which this server is reached; browsers leave out the port 80.
 bool IsOurName(std::string_view host, int port) {
   for (const char* name : {"127.0.0.1", "localhost"}) {
@@ -36,26 +29,28 @@ bool IsOurName(std::string_view host, int port) {
 std::optional<ServedReply> WrongHost(const RequestHead& head, int port) {
   const std::vector<std::string> hosts = ValuesOf(head, "Host");
   if (hosts.size() != 1) {
-    return Refuse(400, absl::StrFormat("expected one Host header, found %d", hosts.size()));
+    return PlainReply(400, absl::StrFormat("expected one Host header, found %d", hosts.size()));
   }
   if (IsOurName(hosts[0], port)) return std::nullopt;
-  return Refuse(403, absl::StrFormat("This is 127.0.0.1:%d and localhost:%d; it does not answer as "
-                                     "'%s'. (A port that is forwarded must be the same on both "
-                                     "sides.)",
-                                     port, port, Printable(Shorten(hosts[0], 200))));
+  return PlainReply(403,
+                    absl::StrFormat("This is 127.0.0.1:%d and localhost:%d; it does not answer as "
+                                    "'%s'. (A port that is forwarded must be the same on both "
+                                    "sides.)",
+                                    port, port, Printable(Shorten(hosts[0], 200))));
 }
 
 std::optional<ServedReply> FromElsewhere(const RequestHead& head, const std::string& host) {
   for (const std::string& origin : ValuesOf(head, "Origin")) {
     if (EqualsIgnoreCaseAscii(origin, "http://" + host)) continue;
-    return Refuse(
+    return PlainReply(
         403, absl::StrFormat("It does not answer pages of '%s'.", Printable(Shorten(origin, 200))));
   }
   for (const std::string& site : ValuesOf(head, "Sec-Fetch-Site")) {
     if (site == "same-origin" || site == "none") continue;
-    return Refuse(403,
-                  "It does not answer what comes from other sites. If you followed a link: copy "
-                  "the address into the browser's address bar.");
+    return PlainReply(
+        403,
+        "It does not answer what comes from other sites. If you followed a link: copy "
+        "the address into the browser's address bar.");
   }
   return std::nullopt;
 }
@@ -90,16 +85,23 @@ bool IsVisibleAscii(char c) { return c > ' ' && c < 0x7f; }
 
 }  // namespace
 
+ServedReply PlainReply(int status, std::string text) {
+  ServedReply reply;
+  reply.status = status;
+  reply.body = std::move(text) + "\n";
+  return reply;
+}
+
 std::optional<ServedReply> RefusalOf(const RequestHead& head, int port) {
   if (std::optional<ServedReply> wrong = WrongHost(head, port)) return wrong;
   if (std::optional<ServedReply> wrong = FromElsewhere(head, ValuesOf(head, "Host")[0])) {
     return wrong;
   }
   if (head.method != "GET" && head.method != "HEAD") {
-    return Refuse(405, absl::StrFormat("expected GET or HEAD, found %s",
-                                       Printable(Shorten(head.method, 40))));
+    return PlainReply(405, absl::StrFormat("expected GET or HEAD, found %s",
+                                           Printable(Shorten(head.method, 40))));
   }
-  if (!ParseTarget(head.target)) return Refuse(400, "the address cannot be read");
+  if (!ParseTarget(head.target)) return PlainReply(400, "the address cannot be read");
   return std::nullopt;
 }
 

@@ -9,6 +9,7 @@
 #include "harness/hash.h"
 #include "harness/json.h"
 #include "harness/status.h"
+#include "harness/template_text.h"
 #include "harness/text.h"
 #include "re2/re2.h"
 #include "reports/page/chunks.h"
@@ -192,31 +193,7 @@ class PageParts {
 
 }  // namespace
 
-std::string EscapeHtml(std::string_view text) {
-  std::string out;
-  for (const char c : ToValidUtf8(text)) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
+std::string EscapeHtml(std::string_view text) { return jinja::EscapeHtml(ToValidUtf8(text)); }
 
 absl::StatusOr<Transcripts> TranscriptsFromName(std::string_view name) {
   static const std::map<std::string, Transcripts, std::less<>> kNames = {

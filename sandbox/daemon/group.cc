@@ -12,13 +12,11 @@
 #include <cstring>
 
 #include "sandbox/daemon/system.h"
+#include "sandbox/daemon/watch.h"
 
 namespace assay::sandboxd {
 namespace {
 
-// Page tables, stacks in the kernel, pipes: what the kernel charges beside what a program touched.
-// More than that counts.
-constexpr int64_t KernelShare(int64_t limit) { return limit / 128 + (int64_t{2} << 20); }
 constexpr int64_t kLittle = 1 << 20;
 
 std::string ReadAgain(int file) {

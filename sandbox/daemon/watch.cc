@@ -99,7 +99,7 @@ Extent ExtentOf(int proc, int pid) {
 // the kernel has given 4 KiB for each. What an honest program has of them is let pass.
 int64_t TablesOf(int proc, int pid, const Extent& extent, int64_t limit) {
   constexpr int64_t kMappedByATable = 512;  // times its size
-  const int64_t let_pass = limit / 128 + (int64_t{2} << 20);
+  const int64_t let_pass = KernelShare(limit);
   if (extent.mapped_bytes / kMappedByATable <= let_pass) return 0;
   const std::string text = ReadSmall(proc, (std::to_string(pid) + "/status").c_str());
   return std::max<int64_t>(0, FieldBytes(text, "\nVmPTE:") - let_pass);

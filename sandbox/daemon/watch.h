@@ -8,6 +8,10 @@
 
 namespace assay::sandboxd {
 
+// Page tables, stacks in the kernel, pipes: so much of what the kernel has for a program beside
+// what it touched does not count, by either means.
+constexpr int64_t KernelShare(int64_t limit) { return limit / 128 + (int64_t{2} << 20); }
+
 struct Usage {
   int64_t cpu_us = 0;  // living processes, what they waited for, and reaped orphans
   // Where it is over the limit: anonymous and shared memory that was touched, and large page
