@@ -2,6 +2,7 @@
 // where chromium is not installed; scripts/packages installs it.
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 
 #include "absl/strings/str_format.h"
@@ -197,6 +198,17 @@ class Page : public testing::Test {
   std::string database_ = directory_.Path("runs.db");
   std::unique_ptr<Browser> browser_;
 };
+
+// Of the browser itself: what is waited for may come many pages later.
+TEST_F(Page, WaitingGoesOnFromPageToPage) {
+  const std::string path = directory_.Path("hops.html");
+  std::ofstream(path) << "<body><script>const hops = Number(location.search.slice(1));"
+                         "if (hops < 100) { location.replace('?' + (hops + 1)); }"
+                         "else { document.body.dataset.ready = document.body.dataset.drawn = 1; }"
+                         "</script>";
+  ASSERT_OK(browser_->Open(path));
+  EXPECT_EQ(Ask("location.search").AsString(), "?100");
+}
 
 TEST_F(Page, EveryPartLoadsInSilence) {
   const std::string page = WritePair();

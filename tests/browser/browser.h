@@ -30,7 +30,7 @@ class Browser {
   absl::Status Open(const std::string& path, std::string_view fragment = "");
   // The value of an expression, a promise's when it is kept; an exception is an error.
   absl::StatusOr<Json> Evaluate(std::string_view expression);
-  // Until the expression is true; while it throws it is not.
+  // Until the expression is true; while it throws, or one page gives way to the next, it is not.
   absl::Status WaitFor(std::string_view expression);
   // With the mouse, in the middle of the first element that fits, scrolled to where it is seen.
   absl::Status Click(std::string_view selector);
