@@ -4,6 +4,11 @@
 #include "harness/status.h"
 
 namespace assay {
+namespace {
+
+constexpr size_t kBlock = 64;
+
+}  // namespace
 
 size_t FindAnyOf(std::string_view text, std::string_view bytes, size_t from) {
   CHECK(!bytes.empty() && bytes.size() <= 4);
@@ -11,7 +16,6 @@ size_t FindAnyOf(std::string_view text, std::string_view bytes, size_t from) {
   const char b = bytes.size() > 1 ? bytes[1] : a;
   const char c = bytes.size() > 2 ? bytes[2] : a;
   const char d = bytes.size() > 3 ? bytes[3] : a;
-  constexpr size_t kBlock = 64;
   // Whole blocks first: without a way out of the loop, the compiler compares sixteen at once.
   for (; from < text.size() && text.size() - from >= kBlock; from += kBlock) {
     const char* block = text.data() + from;
@@ -27,6 +31,24 @@ size_t FindAnyOf(std::string_view text, std::string_view bytes, size_t from) {
     if (found == a || found == b || found == c || found == d) return from;
   }
   return std::string_view::npos;
+}
+
+size_t FindWord(std::string_view text, std::string_view word, size_t from) {
+  CHECK(!word.empty());
+  const size_t last = word.size() - 1;
+  // A block is passed over where the word's first and last bytes stand nowhere in it as in the
+  // word.
+  for (; from < text.size() && text.size() - from >= kBlock + last; from += kBlock) {
+    const char* block = text.data() + from;
+    unsigned char any = 0;
+    for (size_t i = 0; i < kBlock; ++i) {
+      any |= static_cast<unsigned char>((block[i] == word[0]) & (block[i + last] == word[last]));
+    }
+    if (any == 0) continue;
+    const size_t found = text.substr(from, kBlock + last).find(word);
+    if (found != std::string_view::npos) return from + found;
+  }
+  return text.find(word, from);
 }
 
 }  // namespace assay

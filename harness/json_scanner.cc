@@ -7,6 +7,10 @@
 #include <cstring>
 #include <limits>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 #include "harness/status.h"
 #include "harness/text.h"
 
@@ -35,13 +39,46 @@ constexpr std::array<char, 256> MakeEscaped() {
 }
 constexpr std::array<char, 256> kEscaped = MakeEscaped();
 
-// The high bit of each of eight bytes that is special, and perhaps of bytes after the first one
-// that is (the subtractions borrow; Mycroft's test for a zero byte).
-uint64_t SpecialBits(uint64_t eight) {
-  constexpr uint64_t kOnes = 0x0101010101010101, kHigh = 0x8080808080808080;
-  const auto has_zero = [](uint64_t v) { return (v - kOnes) & ~v & kHigh; };
-  const uint64_t below_space = (eight - kOnes * 0x20) & ~eight & kHigh;
-  return has_zero(eight ^ (kOnes * '"')) | has_zero(eight ^ (kOnes * '\\')) | below_space;
+constexpr size_t kBlock = 16;
+
+// Of the sixteen bytes at `block`: how many come before the first that is special, and whether
+// one is not ASCII.
+struct Look {
+  size_t plain;
+  bool ascii;
+};
+
+#if defined(__SSE2__)
+Look LookAt(const char* block) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block));
+  const __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+  const __m128i backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+  const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1F)), bytes);
+  const auto special = static_cast<uint32_t>(
+      _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control)));
+  return {static_cast<size_t>(std::countr_zero(special | 1U << kBlock)),
+          _mm_movemask_epi8(bytes) == 0};
+}
+#else
+Look LookAt(const char* block) {
+  Look look = {0, true};
+  for (size_t i = 0; i < kBlock; ++i) look.ascii &= static_cast<unsigned char>(block[i]) < 0x80;
+  while (look.plain < kBlock && !kSpecial[static_cast<unsigned char>(block[look.plain])]) {
+    ++look.plain;
+  }
+  return look;
+}
+#endif
+
+// The quote that ends the string which goes on at `from`, one with an even number of backslashes
+// before it; the end of the text where there is none.
+size_t ClosingQuote(std::string_view text, size_t from) {
+  for (size_t at = from; (at = text.find('"', at)) != std::string_view::npos; ++at) {
+    size_t first = at;
+    while (first > from && text[first - 1] == '\\') --first;
+    if ((at - first) % 2 == 0) return at;
+  }
+  return text.size();
 }
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
@@ -111,38 +148,70 @@ bool JsonScanner::NextElement() { return Next(']'); }
 
 size_t JsonScanner::PlainRun() const {
   size_t end = at_;
-  uint64_t eight = 0;
-  while (end + sizeof eight <= text_.size()) {
-    std::memcpy(&eight, text_.data() + end, sizeof eight);
-    if (const uint64_t bits = SpecialBits(eight); bits != 0) {
-      static_assert(std::endian::native == std::endian::little);
-      return end + static_cast<size_t>(std::countr_zero(bits)) / 8 - at_;
-    }
-    end += sizeof eight;
+  while (text_.size() - end >= kBlock) {
+    const size_t plain = LookAt(text_.data() + end).plain;
+    end += plain;
+    if (plain < kBlock) return end - at_;
   }
   while (end < text_.size() && !kSpecial[static_cast<unsigned char>(text_[end])]) ++end;
   return end - at_;
 }
 
+// What is written is never longer than what was read: one look for the end gives all the room.
 bool JsonScanner::ReadString(std::string* value) {
   value->clear();
   if (!Consume('"', "a string")) return false;
+  if (const size_t run = PlainRun(); at_ + run < text_.size() && text_[at_ + run] == '"') {
+    value->assign(text_, at_, run);
+    at_ += run + 1;
+    Repair(value);
+    return true;
+  }
+  const size_t closing = ClosingQuote(text_, at_);
+  value->resize(closing - at_ + kBlock);
+  char* const begin = value->data();
+  char* to = begin;
+  bool ascii = true;
+  std::string character;
   while (true) {
-    const size_t run = PlainRun();
-    value->append(text_, at_, run);
-    at_ += run;
+    while (text_.size() - at_ >= kBlock) {
+      const Look look = LookAt(text_.data() + at_);
+      std::memcpy(to, text_.data() + at_, kBlock);  // what is not plain is overwritten
+      ascii &= look.ascii;
+      to += look.plain;
+      at_ += look.plain;
+      if (look.plain < kBlock) break;
+    }
+    while (at_ < text_.size() && !kSpecial[static_cast<unsigned char>(text_[at_])]) {
+      ascii &= static_cast<unsigned char>(text_[at_]) < 0x80;
+      *to++ = text_[at_++];
+    }
     if (at_ >= text_.size()) return Fail("the rest of a string");
     if (text_[at_] == '"') break;
     if (text_[at_] != '\\') return Fail("no control character inside a string");
     ++at_;
-    if (!Escape(value)) return false;
+    if (const char c = at_ < text_.size() ? kEscaped[static_cast<unsigned char>(text_[at_])] : '\0';
+        c != '\0') {
+      *to++ = c;
+      ++at_;
+      continue;
+    }
+    character.clear();
+    if (!CodePoint(&character)) return false;
+    std::memcpy(to, character.data(), character.size());
+    to += character.size();
   }
+  CHECK(at_ == closing);
   ++at_;
-  if (FirstInvalidUtf8(*value)) {
-    *value = ToValidUtf8(*value);
-    repaired_ = true;
-  }
+  value->resize(static_cast<size_t>(to - begin));
+  if (!ascii) Repair(value);
   return true;
+}
+
+void JsonScanner::Repair(std::string* value) {
+  if (!FirstInvalidUtf8(*value)) return;
+  *value = ToValidUtf8(*value);
+  repaired_ = true;
 }
 
 bool JsonScanner::Hex4(uint32_t* unit) {
@@ -154,14 +223,8 @@ bool JsonScanner::Hex4(uint32_t* unit) {
   return true;
 }
 
-bool JsonScanner::Escape(std::string* out) {
-  const auto c = static_cast<unsigned char>(at_ < text_.size() ? text_[at_] : '\0');
-  if (kEscaped[c] != '\0') {
-    ++at_;
-    out->push_back(kEscaped[c]);
-    return true;
-  }
-  if (c != 'u') return Fail("an escape");
+bool JsonScanner::CodePoint(std::string* out) {
+  if (at_ >= text_.size() || text_[at_] != 'u') return Fail("an escape");
   ++at_;
   uint32_t unit = 0;
   if (!Hex4(&unit)) return false;

@@ -52,7 +52,8 @@ class JsonScanner {
   bool Number(bool* integer);
   std::string_view NumberText(bool* integer);
   bool Digits();
-  bool Escape(std::string* out);
+  bool CodePoint(std::string* out);  // after a backslash: uXXXX, or two of them
+  void Repair(std::string* value);
   bool Hex4(uint32_t* unit);
   size_t PlainRun() const;  // bytes from here that need no look one by one
 

@@ -130,6 +130,56 @@ TEST(JsonScanner, ReadsLongStringsAsTheGeneralReaderDoes) {
   }
 }
 
+// As it is written, and as it is read: at every distance from a block's edge and from the end.
+TEST(JsonScanner, ReadsEveryEscapeWhereverItStands) {
+  struct Piece {
+    std::string_view written, read;
+    bool repaired = false;
+  };
+  static constexpr Piece kPieces[] = {{"\\n", "\n"},
+                                      {"\\\"", "\""},
+                                      {"\\\\", "\\"},
+                                      {"\\/", "/"},
+                                      {"\\b", "\b"},
+                                      {"\\u00e9", "é"},
+                                      {"é", "é"},
+                                      {"\\uD83D\\uDe00", "😀"},
+                                      {"\x7F", "\x7F"},
+                                      {"\\ud800", "\uFFFD", true},
+                                      {"\xFF", "\uFFFD", true},
+                                      {"", ""}};
+  std::mt19937 random(5);
+  for (const Piece& piece : kPieces) {
+    for (size_t before = 0; before < 40; ++before) {
+      for (const size_t after : {size_t{0}, size_t{1}, size_t{random() % 40}}) {
+        const std::string plain(before, 'a'), rest(after, 'z');
+        const std::string written = "\"" + plain + std::string(piece.written) + rest + "\"";
+        for (const std::string_view tail : {"", "                    ", "\n\n"}) {
+          const std::string text = written + std::string(tail);
+          JsonScanner scanner(text);
+          std::string read = "what stood there";
+          ASSERT_TRUE(scanner.ReadString(&read)) << text;
+          EXPECT_EQ(read, plain + std::string(piece.read) + rest) << text;
+          EXPECT_EQ(scanner.repaired(), piece.repaired) << text;
+          EXPECT_OK(scanner.Finish());
+        }
+        for (size_t cut = 1; cut < written.size(); ++cut) {
+          JsonScanner scanner(std::string_view(written).substr(0, cut));
+          std::string read;
+          EXPECT_FALSE(scanner.ReadString(&read)) << written.substr(0, cut);
+        }
+        for (const std::string_view wrong : {"\n", "\x1F", "\\x", "\\u12", "\\u00g0"}) {
+          const std::string text = "\"" + plain + std::string(piece.written) + std::string(wrong) +
+                                   rest + "\" and more than a block";
+          JsonScanner scanner(text);
+          std::string read;
+          EXPECT_FALSE(scanner.ReadString(&read)) << text;
+        }
+      }
+    }
+  }
+}
+
 TEST(JsonScanner, NestingIsLimited) {
   const std::string deep = std::string(100'000, '[');
   JsonScanner scanner(deep);

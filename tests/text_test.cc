@@ -43,6 +43,19 @@ TEST(Text, FindsTheFirstOfSomeBytesAsTheStandardDoes) {
   }
 }
 
+TEST(Text, FindsAWordAsTheStandardDoes) {
+  std::mt19937 random(1);
+  for (int round = 0; round < 2000; ++round) {
+    std::string text(random() % 300, 'a');
+    for (char& c : text) c = "abox"[random() % 4];
+    if (round % 2 == 0 && !text.empty()) text[random() % text.size()] = '\0';
+    for (const std::string_view word : {"b", "bo", "box", "boxb", "abab", "xxxxx"}) {
+      const size_t from = random() % 310;
+      EXPECT_EQ(FindWord(text, word, from), std::string_view(text).find(word, from));
+    }
+  }
+}
+
 TEST(Text, FindsIllFormedUtf8) {
   EXPECT_EQ(FirstInvalidUtf8("aé漢😀"), std::nullopt);
   EXPECT_EQ(FirstInvalidUtf8("ab\xC0\x80"), 2u);        // overlong

@@ -194,16 +194,14 @@ Extraction ToExtraction(const std::optional<Found>& strict, const std::optional<
 std::vector<Box> FindBoxes(std::string_view text) {
   // Nothing before the line of the first "box" matters: braces count from where a box opens, and a
   // backslash never reaches beyond a line's end. Long replies have their boxes in their last lines.
-  for (size_t x = 0; (x = text.find('x', x)) != kNowhere; ++x) {
-    if (x < 2 || text.substr(x - 2, 3) != "box") continue;
-    const size_t line = text.rfind('\n', x) + 1;
-    std::vector<Box> boxes = BoxReader(text.substr(line)).Read();
-    for (Box& box : boxes) {
-      for (size_t* at : {&box.begin, &box.end, &box.inner_begin, &box.inner_end}) *at += line;
-    }
-    return boxes;
+  const size_t word = FindWord(text, "box");
+  if (word == kNowhere) return {};
+  const size_t line = text.rfind('\n', word) + 1;
+  std::vector<Box> boxes = BoxReader(text.substr(line)).Read();
+  for (Box& box : boxes) {
+    for (size_t* at : {&box.begin, &box.end, &box.inner_begin, &box.inner_end}) *at += line;
   }
-  return {};
+  return boxes;
 }
 
 Span TrimSpan(std::string_view text, Span span, std::string_view also) {
