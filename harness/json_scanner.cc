@@ -38,37 +38,44 @@ constexpr std::array<char, 256> MakeEscaped() {
   return escaped;
 }
 constexpr std::array<char, 256> kEscaped = MakeEscaped();
+char Escaped(char name) { return kEscaped[static_cast<unsigned char>(name)]; }
 
-constexpr size_t kBlock = 16;
+constexpr size_t kBlock = 64, kPiece = 16;
 
-// Of the sixteen bytes at `block`: how many come before the first that is special, and whether
-// one is not ASCII.
-struct Look {
-  size_t plain;
-  bool ascii;
-};
-
+// A bit for each of the 64 bytes at `block` that is special. `ascii` becomes false where one is
+// not ASCII.
 #if defined(__SSE2__)
-Look LookAt(const char* block) {
-  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block));
-  const __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
-  const __m128i backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
-  const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1F)), bytes);
-  const auto special = static_cast<uint32_t>(
-      _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control)));
-  return {static_cast<size_t>(std::countr_zero(special | 1U << kBlock)),
-          _mm_movemask_epi8(bytes) == 0};
+uint64_t SpecialBits(const char* block, bool* ascii) {
+  uint64_t special = 0;
+  int high = 0;
+  for (size_t i = 0; i < kBlock; i += kPiece) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(block + i));
+    const __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+    const __m128i backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+    const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1F)), bytes);
+    const int found = _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), control));
+    special |= static_cast<uint64_t>(static_cast<uint32_t>(found)) << i;
+    high |= _mm_movemask_epi8(bytes);
+  }
+  *ascii &= high == 0;
+  return special;
 }
 #else
-Look LookAt(const char* block) {
-  Look look = {0, true};
-  for (size_t i = 0; i < kBlock; ++i) look.ascii &= static_cast<unsigned char>(block[i]) < 0x80;
-  while (look.plain < kBlock && !kSpecial[static_cast<unsigned char>(block[look.plain])]) {
-    ++look.plain;
+uint64_t SpecialBits(const char* block, bool* ascii) {
+  uint64_t special = 0;
+  for (size_t i = 0; i < kBlock; ++i) {
+    const auto byte = static_cast<unsigned char>(block[i]);
+    special |= static_cast<uint64_t>(kSpecial[byte]) << i;
+    *ascii &= byte < 0x80;
   }
-  return look;
+  return special;
 }
 #endif
+
+// `size` bytes and what follows them up to a whole piece.
+inline void CopyPieces(const char* from, size_t size, char* to) {
+  for (size_t i = 0; i < size; i += kPiece) std::memcpy(to + i, from + i, kPiece);
+}
 
 // The quote that ends the string which goes on at `from`, one with an even number of backslashes
 // before it; the end of the text where there is none.
@@ -148,10 +155,10 @@ bool JsonScanner::NextElement() { return Next(']'); }
 
 size_t JsonScanner::PlainRun() const {
   size_t end = at_;
-  while (text_.size() - end >= kBlock) {
-    const size_t plain = LookAt(text_.data() + end).plain;
-    end += plain;
-    if (plain < kBlock) return end - at_;
+  bool ascii = true;
+  for (; text_.size() - end >= kBlock; end += kBlock) {
+    const uint64_t special = SpecialBits(text_.data() + end, &ascii);
+    if (special != 0) return end + static_cast<size_t>(std::countr_zero(special)) - at_;
   }
   while (end < text_.size() && !kSpecial[static_cast<unsigned char>(text_[end])]) ++end;
   return end - at_;
@@ -168,20 +175,13 @@ bool JsonScanner::ReadString(std::string* value) {
     return true;
   }
   const size_t closing = ClosingQuote(text_, at_);
-  value->resize(closing - at_ + kBlock);
+  value->resize(closing - at_ + kPiece);
   char* const begin = value->data();
   char* to = begin;
   bool ascii = true;
   std::string character;
   while (true) {
-    while (text_.size() - at_ >= kBlock) {
-      const Look look = LookAt(text_.data() + at_);
-      std::memcpy(to, text_.data() + at_, kBlock);  // what is not plain is overwritten
-      ascii &= look.ascii;
-      to += look.plain;
-      at_ += look.plain;
-      if (look.plain < kBlock) break;
-    }
+    to = ReadBlocks(to, &ascii);
     while (at_ < text_.size() && !kSpecial[static_cast<unsigned char>(text_[at_])]) {
       ascii &= static_cast<unsigned char>(text_[at_]) < 0x80;
       *to++ = text_[at_++];
@@ -190,8 +190,7 @@ bool JsonScanner::ReadString(std::string* value) {
     if (text_[at_] == '"') break;
     if (text_[at_] != '\\') return Fail("no control character inside a string");
     ++at_;
-    if (const char c = at_ < text_.size() ? kEscaped[static_cast<unsigned char>(text_[at_])] : '\0';
-        c != '\0') {
+    if (const char c = at_ < text_.size() ? Escaped(text_[at_]) : '\0'; c != '\0') {
       *to++ = c;
       ++at_;
       continue;
@@ -206,6 +205,42 @@ bool JsonScanner::ReadString(std::string* value) {
   value->resize(static_cast<size_t>(to - begin));
   if (!ascii) Repair(value);
   return true;
+}
+
+// Plain bytes and escapes of one letter, as long as whole blocks and a piece are left. Where the
+// special bytes of a block stand is known before the first of them is read, so that none waits for
+// the one before it.
+char* JsonScanner::ReadBlocks(char* to, bool* ascii) {
+  // Not through `at_`, which a byte that is written might change, for all the compiler knows.
+  const char* from = text_.data() + at_;
+  const char* const end = text_.data() + text_.size();
+  while (static_cast<size_t>(end - from) >= kBlock + kPiece) {
+    size_t at = 0;
+    uint64_t special = SpecialBits(from, ascii);
+    while (special != 0) {
+      const auto next = static_cast<size_t>(std::countr_zero(special));
+      CopyPieces(from + at, next - at, to);
+      to += next - at;
+      at = next;
+      const char escaped = from[at] == '\\' ? Escaped(from[at + 1]) : '\0';
+      if (escaped == '\0') {
+        at_ = static_cast<size_t>(from + at - text_.data());
+        return to;
+      }
+      *to++ = escaped;
+      at += 2;
+      if (at >= kBlock) break;
+      special &= ~uint64_t{0} << at;
+    }
+    if (at < kBlock) {
+      CopyPieces(from + at, kBlock - at, to);
+      to += kBlock - at;
+      at = kBlock;
+    }
+    from += at;  // one more where an escape lies across the end of the block
+  }
+  at_ = static_cast<size_t>(from - text_.data());
+  return to;
 }
 
 void JsonScanner::Repair(std::string* value) {

@@ -53,6 +53,7 @@ class JsonScanner {
   std::string_view NumberText(bool* integer);
   bool Digits();
   bool CodePoint(std::string* out);  // after a backslash: uXXXX, or two of them
+  char* ReadBlocks(char* to, bool* ascii);
   void Repair(std::string* value);
   bool Hex4(uint32_t* unit);
   size_t PlainRun() const;  // bytes from here that need no look one by one
