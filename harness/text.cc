@@ -217,7 +217,8 @@ int EditDistance(std::string_view a, std::string_view b) {
 
 std::optional<std::string> NearestName(std::string_view name,
                                        std::span<const std::string> candidates) {
-  const int limit = std::max<int>(2, static_cast<int>(name.size()) / 3);
+  // Two changes make another word of a short one.
+  const int limit = name.size() <= 4 ? 1 : std::max<int>(2, static_cast<int>(name.size()) / 3);
   int best = limit + 1;
   std::optional<std::string> nearest;
   for (const std::string& candidate : candidates) {

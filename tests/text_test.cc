@@ -70,6 +70,8 @@ TEST(Text, SuggestsOnlyNearNames) {
   EXPECT_EQ(NearestName("math500", names), "math_500");
   EXPECT_EQ(NearestName("aime_2042", names), "aime_2024");
   EXPECT_EQ(NearestName("humaneval", names), std::nullopt);
+  EXPECT_EQ(NearestName("nope", std::vector<std::string>{"code", "math"}), std::nullopt);
+  EXPECT_EQ(NearestName("mth", std::vector<std::string>{"code", "math"}), "math");
   EXPECT_EQ(EditDistance("abcd", "acbd"), 1);
 }
 
