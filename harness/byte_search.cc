@@ -42,7 +42,8 @@ size_t FindWord(std::string_view text, std::string_view word, size_t from) {
     const char* block = text.data() + from;
     unsigned char any = 0;
     for (size_t i = 0; i < kBlock; ++i) {
-      any |= static_cast<unsigned char>((block[i] == word[0]) & (block[i + last] == word[last]));
+      const bool first_is = block[i] == word[0], last_is = block[i + last] == word[last];
+      any |= static_cast<unsigned char>(int{first_is} & int{last_is});
     }
     if (any == 0) continue;
     const size_t found = text.substr(from, kBlock + last).find(word);

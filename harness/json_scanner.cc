@@ -197,8 +197,7 @@ bool JsonScanner::ReadString(std::string* value) {
     }
     character.clear();
     if (!CodePoint(&character)) return false;
-    std::memcpy(to, character.data(), character.size());
-    to += character.size();
+    to += character.copy(to, character.size());
   }
   CHECK(at_ == closing);
   ++at_;

@@ -262,7 +262,7 @@ absl::Status Browser::Click(std::string_view selector) {
                                          quoted)));
   if (!place.is_array()) return NotFound("nothing fits %s", selector);
   for (const char* type : {"mousePressed", "mouseReleased"}) {
-    const absl::Status done =
+    absl::Status done =
         Call("Input.dispatchMouseEvent", Json::MakeObject({{"type", type},
                                                            {"x", place.AsArray()[0]},
                                                            {"y", place.AsArray()[1]},
