@@ -84,6 +84,10 @@ absl::Status WriteReport(Options options) {
   if (options.open && form != Form::kHtml) {
     return InvalidArgument("--open: only a page is opened, not --format %s", options.format);
   }
+  if (!(options.max_megabytes > 0 && options.max_megabytes <= 4000)) {
+    return InvalidArgument("--max-mb: expected a number above 0, at most 4000, found %g",
+                           options.max_megabytes);
+  }
   if (options.output.empty()) options.output = form == Form::kHtml ? "report.html" : "-";
   NamedRuns runs(options.database);
   if (options.runs.empty()) options.runs = {"last"};
@@ -103,8 +107,9 @@ absl::Status WriteReport(Options options) {
     std::printf("%s\n", Printable(verdict).c_str());
   }
   for (const std::string& note : report.notes) std::printf("! %s\n", Printable(note).c_str());
-  std::printf("%s: %.1f MB\n", Printable(options.output).c_str(),
-              static_cast<double>(text.size()) / 1e6);
+  const bool small = text.size() < 100'000;
+  std::printf("%s: %.1f %s\n", Printable(options.output).c_str(),
+              static_cast<double>(text.size()) / (small ? 1e3 : 1e6), small ? "kB" : "MB");
   return options.open ? OpenInBrowser(std::filesystem::absolute(options.output).string())
                       : absl::OkStatus();
 }

@@ -83,7 +83,9 @@ absl::StatusOr<std::vector<SampleView>> CollectSamples(Store& store, const RunSu
       store.ForEachSample(run.manifest.id, filter, [&](const StoredSample& stored) -> absl::Status {
         if (options.sample && stored.sample.index + 1 != *options.sample) return absl::OkStatus();
         if (limit > 0 && views.size() == static_cast<size_t>(limit)) return absl::CancelledError();
-        views.emplace_back().stored = stored;
+        SampleView& view = views.emplace_back();
+        view.run_id = run.manifest.id;
+        view.stored = stored;
         return absl::OkStatus();
       });
   if (!status.ok() && !absl::IsCancelled(status)) return status;

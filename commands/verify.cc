@@ -1,10 +1,11 @@
-// `assay verify`: one answer against one reference, or a file of pairs, with the grader's
-// reasoning.
+// `assay verify`: one answer against one reference, a file of pairs, or a stored sample, with the
+// grader's reasoning.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 
+#include "commands/shared/run_execution.h"
 #include "harness/command.h"
 #include "harness/compress.h"
 #include "harness/extract.h"
@@ -13,6 +14,7 @@
 #include "harness/registry.h"
 #include "harness/rows.h"
 #include "harness/status.h"
+#include "harness/store.h"
 #include "harness/text.h"
 
 namespace assay {
@@ -27,6 +29,8 @@ struct VerifyFlags {
   std::string extract_options;
   std::string choices;  // divided by ";"
   std::string pairs;
+  std::string run, task, problem, database = DefaultDatabase();
+  std::optional<int> sample;
   bool json = false;
 };
 
@@ -169,6 +173,58 @@ absl::Status VerifyOne(const VerifyFlags& flags) {
   return absl::OkStatus();
 }
 
+// ---- A stored sample --------------------------------------------------------------------------
+
+// By the extractor and grader that the run's manifest names, as this program has them now. Stores
+// nothing.
+absl::Status VerifyStored(const VerifyFlags& flags) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<Store> store,
+                   Store::Open(flags.database, StoreMode::kReadOnly));
+  ASSIGN_OR_RETURN(const RunSummary run, store->FindRun(flags.run));
+  const std::string& id = run.manifest.id;
+  const TaskManifest* task = nullptr;
+  std::vector<std::string> names;
+  for (const TaskManifest& one : run.manifest.tasks) {
+    names.push_back(one.name);
+    if (one.name == flags.task || (flags.task.empty() && run.manifest.tasks.size() == 1)) {
+      task = &one;
+    }
+  }
+  if (task == nullptr) {
+    return flags.task.empty()
+               ? InvalidArgument("--task: run %s has several: %s", id, Join(names, ", "))
+               : NotFound("run %s has no task '%s'%s", id, flags.task,
+                          DidYouMean(flags.task, names));
+  }
+  ASSIGN_OR_RETURN(const std::optional<StoredProblem> asked,
+                   store->FindProblem(id, task->name, flags.problem));
+  if (!asked) {
+    return NotFound("run %s, task %s: no problem '%s' was asked", id, task->name, flags.problem);
+  }
+  SampleFilter filter;
+  filter.task = task->name;
+  filter.problem_id = flags.problem;
+  filter.index = *flags.sample - 1;
+  filter.parts = SampleParts::kAll;
+  std::optional<Judged> judged;
+  ASSIGN_OR_RETURN(const TaskGrading grading, BindGrading(*task));
+  RETURN_IF_ERROR(store->ForEachSample(id, filter, [&](const StoredSample& stored) {
+    judged.emplace().sample = stored.sample;
+    const auto begin = std::chrono::steady_clock::now();
+    RETURN_IF_ERROR(GradeSample(grading, asked->problem, &judged->sample));
+    judged->microseconds =
+        std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count();
+    return absl::OkStatus();
+  }));
+  if (!judged) {
+    return NotFound("run %s, task %s, problem %s: there is no sample %d", id, task->name,
+                    flags.problem, *flags.sample);
+  }
+  if (!flags.json) PrintForPeople(*judged);
+  if (flags.json) std::printf("%s\n", ToJson(*judged).Dump().c_str());
+  return absl::OkStatus();
+}
+
 // ---- Pairs ------------------------------------------------------------------------------------
 
 constexpr size_t kMostPairBytes = 64 << 20;
@@ -305,13 +361,20 @@ absl::Status VerifyPairs(const VerifyFlags& flags) {
 }
 
 int Verify(const VerifyFlags& flags) {
-  if (flags.pairs.empty() == flags.answer.empty() || flags.answer.size() > 1) {
+  const int ways =
+      (flags.pairs.empty() ? 0 : 1) + (flags.answer.empty() ? 0 : 1) + (flags.run.empty() ? 0 : 1);
+  const bool stored = !flags.run.empty();
+  const bool names_sample = !flags.problem.empty() && flags.sample.value_or(0) >= 1;
+  if (ways != 1 || flags.answer.size() > 1 || stored != names_sample) {
     std::fprintf(stderr,
-                 "assay verify: expected REFERENCE and ANSWER, or --pairs FILE\n"
+                 "assay verify: expected REFERENCE and ANSWER, or --pairs FILE, or --run RUN "
+                 "--problem ID --sample N with N from 1\n"
                  "Try: assay verify --help\n");
     return 2;
   }
-  const absl::Status status = flags.pairs.empty() ? VerifyOne(flags) : VerifyPairs(flags);
+  const absl::Status status = stored                ? VerifyStored(flags)
+                              : flags.pairs.empty() ? VerifyOne(flags)
+                                                    : VerifyPairs(flags);
   return status.ok() ? 0 : Fail(status);
 }
 
@@ -338,6 +401,12 @@ Command VerifyCommand() {
         "--pairs", &flags->pairs,
         "A JSONL file, or - for standard input, with gold and pred (or raw, a whole reply) in "
         "each row");
+    line.Option("--run", &flags->run,
+                "The run of a stored sample, by id, name or 'last'; it is judged as its task says");
+    line.Option("--task", &flags->task, "The stored sample's task");
+    line.Option("--problem", &flags->problem, "The stored sample's problem");
+    line.Option("--sample", &flags->sample, "The stored sample's number, from 1");
+    line.Option("--db", &flags->database, "The results database of --run");
     line.Flag("--json", &flags->json, "Print one JSON object");
     line.Action([flags] { return Verify(*flags); });
   };

@@ -180,6 +180,7 @@ Grader CodeGrader() {
   grader.about = "the program passes every test of its problem, run in the sandbox";
   grader.options = {"language", "isolation",    "all_tests",
                     "profile",  "time_limit_s", "memory_limit_mb"};
+  grader.reads_row = true;
   grader.bind = [known = grader.options](const Json& json) -> absl::StatusOr<BoundGrader> {
     ASSIGN_OR_RETURN(const CodeOptions options, ReadOptions(json, known));
     BoundGrader bound;

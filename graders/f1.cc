@@ -109,6 +109,7 @@ Grader F1Grader() {
   grader.name = "f1";
   grader.about = "DROP's bag-of-words F1 as the score; correct where a reference matches exactly";
   grader.options = {"separator", "answer_separator", "annotations"};
+  grader.reads_row = true;
   grader.bind = [known = grader.options](const Json& json) -> absl::StatusOr<BoundGrader> {
     ASSIGN_OR_RETURN(const F1Options options, ReadOptions(json, known));
     BoundGrader bound;

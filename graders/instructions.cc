@@ -74,6 +74,7 @@ Grader InstructionsGrader() {
   grader.name = "instructions";
   grader.about = "IFEval's 25 kinds of checkable instructions; correct where all are followed";
   grader.reads_whole_completion = true;
+  grader.reads_row = true;
   grader.bind = [](const Json& options) -> absl::StatusOr<BoundGrader> {
     if (options.size() > 0) {
       return InvalidArgument(

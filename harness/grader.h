@@ -33,6 +33,9 @@ struct Grader {
   std::vector<std::string> options;  // names that `bind` knows, for checks and suggestions
   bool reads_whole_completion =
       false;  // grades the text itself, with no extracted answer (instructions, judge)
+  // Judges by the problem's row, beyond its reference and choices (tests, instructions): an answer
+  // alone cannot be judged again.
+  bool reads_row = false;
   // What a worker process of this grader does with one request (`assay grade-worker NAME`,
   // harness/process.h); empty where the grader works in the process itself.
   std::function<std::string(std::string_view request)> work;

@@ -80,6 +80,12 @@ Finding FindingOf(const TaskComparison& task) {
   return task.paired.difference->value() > 0 ? Finding::kBetter : Finding::kWorse;
 }
 
+// More was asked than this one question: of other tasks, or of other runs of a report.
+bool IsAdjusted(const Comparison& comparison) {
+  return std::any_of(comparison.tasks.begin(), comparison.tasks.end(),
+                     [](const TaskComparison& task) { return task.questions > 1; });
+}
+
 std::string Points(double share) { return FormatPercent(std::abs(share)) + " points"; }
 
 std::string PClause(double p) {
@@ -218,6 +224,7 @@ void AdjustForTasks(const std::vector<TaskComparison*>& tasks) {
   const std::vector<double> adjusted = HolmAdjust(p);
   size_t next = 0;
   for (TaskComparison* task : tasks) {
+    task->questions = std::max<size_t>(1, p.size());
     if (task->paired.difference) task->p_holm = adjusted[next++];
   }
 }
@@ -287,7 +294,7 @@ std::string VerdictSentence(const Comparison& comparison, std::string_view a, st
                          : "; it is worse " + name(worse);
   }
   const bool claims = !better.empty() || !worse.empty();
-  const std::string end = claims && compared > 1 ? "; p adjusted by Holm." : ".";
+  const std::string end = claims && IsAdjusted(comparison) ? "; p adjusted by Holm." : ".";
   if (unseen.empty()) return text + end;
   std::vector<std::string> names, sizes;
   for (const TaskComparison* task : unseen) {
@@ -341,7 +348,7 @@ std::vector<std::string> ComparisonNotes(const Comparison& comparison, std::stri
 }
 
 std::string DifferenceTable(const Comparison& comparison, TableForm form) {
-  const bool several = comparison.tasks.size() > 1;
+  const bool several = IsAdjusted(comparison);
   Table table;
   table.columns = {{"task"},      {"problems", true},      {"A %", true},
                    {"B %", true}, {"B - A ± error", true}, {"95 % interval", true},

@@ -27,7 +27,8 @@ struct TaskComparison {
   std::optional<Estimate> a, b;  // pass@1 of each on those problems; nothing without any
   OutcomeCounts counts_a, counts_b;
   MajorityTable majority;
-  double p_holm = 1;                 // paired.p, adjusted for the number of tasks compared
+  double p_holm = 1;                 // paired.p, adjusted for all that was compared with it
+  size_t questions = 1;              // how many that were, this one too: tasks times runs
   std::vector<std::string> differs;  // what makes the two incomparable, or nearly so
 };
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_format.h"
+#include "harness/registry.h"
 #include "harness/text.h"
 #include "reports/table.h"
 
@@ -268,6 +269,12 @@ Json SampleToJson(const SampleView& view) {
 }
 
 std::string VerifyCommand(const SampleView& view, const TaskManifest& task) {
+  const absl::StatusOr<const Grader*> grader = FindGrader(task.grader);
+  if (grader.ok() && (*grader)->reads_row) {
+    return absl::StrFormat("assay verify --run %s --task %s --problem %s --sample %d",
+                           ShellQuote(view.run_id), ShellQuote(task.name),
+                           ShellQuote(view.stored.sample.problem_id), view.stored.sample.index + 1);
+  }
   std::string command = "assay verify --grader " + ShellQuote(task.grader);
   if (task.grader_options.size() > 0) {
     command += " --options " + ShellQuote(task.grader_options.Dump());

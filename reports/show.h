@@ -21,6 +21,7 @@ std::string DescribeRun(const RunSummary& run, const Terminal& terminal);
 std::string_view RunStateName(RunState state);
 
 struct SampleView {
+  std::string run_id;
   StoredSample stored;
   Problem problem;
   Prompt prompt;
@@ -35,7 +36,8 @@ std::string DescribeSample(const SampleView& view, const TaskManifest& task, Rea
                            const Terminal& terminal);
 Json SampleToJson(const SampleView& view);
 
-// "assay verify ..." for a shell: copied and run, it grades this answer again.
+// "assay verify ..." for a shell: copied and run, it grades this answer again. Where the grader
+// reads the problem's row, on the machine that holds the run.
 std::string VerifyCommand(const SampleView& view, const TaskManifest& task);
 
 // "assay run ..." with what was asked for: the same model, tasks and seed give the same run, as far

@@ -417,7 +417,7 @@ absl::StatusOr<std::string> View::SamplesText(const ViewQuery& query) const {
          {"error", absl::StrFormat("run %s does not hold this sample (any more)", run.id)}});
     RETURN_IF_ERROR(
         input.store->ForEachSample(run.id, filter, [&](const StoredSample& stored) -> absl::Status {
-          sample = SampleJson(stored, asked->problem, *manifest);
+          sample = SampleJson(run.id, stored, asked->problem, *manifest);
           return absl::OkStatus();
         }));
     if (sample.Find("error") == nullptr) {

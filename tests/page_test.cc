@@ -355,6 +355,23 @@ TEST_F(Page, EarlierVerdictsAreToldInAFileToo) {
   EXPECT_EQ(Count(".earlier"), 0);
 }
 
+TEST_F(Page, MissingSamplesAreNotWrongOnes) {
+  WriteReportRun(database_, {.name = "part", .outcomes = {"CC-", "CII"}});
+  const std::string page = Write({"part"});
+  ASSERT_OK(browser_->Open(page, "#tab=problems&problem=p0"));
+  EXPECT_EQ(Text(".side-head .about"), "2 of 2 right, 1 missing");
+  EXPECT_EQ(Ask("document.querySelector('.tally-count').title").AsString(), "1 missing");
+  ASSERT_OK(browser_->Open(page, "#tab=problems&problem=p1"));
+  EXPECT_EQ(Text(".side-head .about"), "1 of 3 right");
+}
+
+TEST_F(Page, FlipsHaveAnAddressOfTheirOwn) {
+  const std::string page = WritePair();
+  ASSERT_OK(browser_->Open(page, "#tab=flips"));
+  EXPECT_EQ(Text("nav [aria-current]"), "Flips");
+  EXPECT_EQ(Listed(), "p1 p2 p3");
+}
+
 TEST_F(Page, LargeNumbersKeepTheirDigits) {
   ReportRunSpec spec;
   spec.name = "seeded";

@@ -100,6 +100,12 @@ TEST_F(Reports, AllComparisonsAreAdjustedForTogether) {
   EXPECT_DOUBLE_EQ(alone.p_holm, alone.paired.p);
   EXPECT_DOUBLE_EQ(among.paired.p, alone.paired.p);
   EXPECT_NEAR(among.p_holm, std::min(1.0, 2 * among.paired.p), 1e-12);
+  // Wherever a p is told that is not its own question's alone, both are.
+  const auto told = [](const Report& report) {
+    return Split(ReplaceAll(ReportToMarkdown(report), "p (Holm)", "\x01"), '\x01').size() - 1;
+  };
+  EXPECT_EQ(told(two), 0u);
+  EXPECT_EQ(told(three), 2u);
 }
 
 TEST_F(Reports, AnyRunMayBeTheBaseline) {
@@ -398,6 +404,7 @@ TEST_F(Reports, WrongUseIsNamed) {
   EXPECT_THAT(complaint({"a", "--transcripts", "flip"}), HasSubstr("did you mean 'flips'?"));
   EXPECT_THAT(complaint({"a", "--transcripts", "flips"}), HasSubstr("a flip needs two runs"));
   EXPECT_THAT(complaint({"a", "a"}), HasSubstr("is named twice"));
+  EXPECT_THAT(complaint({"a", "--max-mb", "0"}), HasSubstr("--max-mb: expected a number above 0"));
   EXPECT_THAT(complaint({"a", "--tasks", "sum"}), HasSubstr("did you mean 'sums'?"));
   EXPECT_THAT(complaint({"nobody"}), HasSubstr("nobody"));
   EXPECT_FALSE(std::filesystem::exists(directory_.Path("out.html")));

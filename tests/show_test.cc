@@ -97,6 +97,15 @@ TEST(Show, HostileTextReachesNoTerminal) {
   for (const std::string_view line : SplitLines(described)) EXPECT_EQ(Printable(line), line);
 }
 
+TEST(Show, WhatNeedsMoreThanTheAnswerIsCheckedWhereItIsStored) {
+  SampleView view = ExampleView();
+  view.run_id = "abcd2345";
+  TaskManifest task = ExampleTask();
+  task.grader = "code";
+  EXPECT_EQ(VerifyCommand(view, task),
+            "assay verify --run abcd2345 --task math_500 --problem p17 --sample 3");
+}
+
 TEST(Show, OffsetsThatDoNotFitMarkNothing) {
   SampleView view = ExampleView();
   view.stored.sample.extraction.end = 1000;

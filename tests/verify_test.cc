@@ -1,5 +1,6 @@
 // `assay verify` as people and scripts call it: one pair, whole replies, files of pairs, wrong use.
 #include "harness/text.h"
+#include "tests/report_runs.h"
 #include "tests/testing.h"
 
 namespace assay {
@@ -107,6 +108,34 @@ TEST(Verify, PairsComeFromStandardInputToo) {
   EXPECT_EQ(lines[0].FindString("tier"), "exact");
   EXPECT_TRUE(lines[0].FindNumber("microseconds").has_value());
   EXPECT_EQ(lines[1].FindString("verdict"), "incorrect");
+}
+
+TEST(Verify, AStoredSampleIsJudgedAgainAsItsTaskSays) {
+  const TemporaryDirectory directory;
+  const std::string database = directory.Path("runs.db");
+  testing_support::WriteReportRun(
+      database,
+      {.name = "run", .outcomes = {"IC", "I-"}, .with_problem = [](Problem& problem, Prompt&) {
+         if (problem.id == "p1") problem.reference = "7";
+       }});
+  const auto verify = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), {"verify", "--db", database, "--run", "run"});
+    return RunAssay(words);
+  };
+  const ProgramEnd wrong = verify({"--task", "sums", "--problem", "p0", "--sample", "1"});
+  EXPECT_EQ(wrong.status, 0) << wrong.err;
+  EXPECT_THAT(wrong.out, HasSubstr("incorrect (score 0)"));
+  EXPECT_THAT(wrong.out, HasSubstr("7 (by the rule boxed)"));
+  // One task needs no name.
+  const ProgramEnd right = verify({"--problem", "p1", "--sample", "1", "--json"});
+  EXPECT_EQ(ParseJson(Trim(right.out))->FindString("verdict"), "correct") << right.out << right.err;
+  EXPECT_THAT(verify({"--task", "sum", "--problem", "p0", "--sample", "1"}).err,
+              HasSubstr("no task 'sum'; did you mean 'sums'?"));
+  EXPECT_THAT(verify({"--problem", "p9", "--sample", "1"}).err, HasSubstr("no problem 'p9'"));
+  EXPECT_THAT(verify({"--problem", "p1", "--sample", "2"}).err, HasSubstr("there is no sample 2"));
+  EXPECT_EQ(verify({"--problem", "p1", "--sample", "0"}).status, 2);
+  EXPECT_EQ(verify({"--problem", "p1"}).status, 2);
+  EXPECT_EQ(verify({"5", "5", "--problem", "p1", "--sample", "1"}).status, 2);
 }
 
 TEST(Verify, WhatIsWrongIsNamed) {

@@ -121,6 +121,7 @@ function readAddress() {
   for (const name of Object.keys(DEFAULTS)) {
     if (given.has(name)) view[name] = given.get(name);
   }
+  if (view.tab === 'flips') view = {...view, tab: 'problems', flip: view.flip || 'any'};
 }
 
 function address(changes) {

@@ -325,7 +325,8 @@ class TaskTranscripts {
     const TaskManifest& manifest = run.tasks[side.task].result.manifest;
     Json list = Json::MakeArray();
     for (const StoredSample& stored : ChooseSamples(std::move(samples), transcripts)) {
-      Json& sample = list.AsArray().emplace_back(SampleJson(stored, asked.problem, manifest));
+      Json& sample = list.AsArray().emplace_back(
+          SampleJson(run.input.run.manifest.id, stored, asked.problem, manifest));
       const Verdict& verdict = stored.sample.verdict;
       // Graded again since: only then is it worth asking what was said before.
       if (!stored.graded || verdict.grader_version == manifest.grader_version) continue;

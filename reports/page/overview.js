@@ -123,6 +123,7 @@ function flipsAndScatter() {
   const a = report.runs[0].letter;
   const b = comparison.b.letter;
   const tasks = comparison.tasks.filter((task) => task.difference);
+  if (tasks.length === 0 && report.comparisons.length === 1) return null;
   return section('Where they differ',
       'A problem counts as right in a run when more than half of its samples are. ' +
       'Follow a number to the problems behind it.',

@@ -185,6 +185,9 @@ function sorted(problems, task) {
 
 let drawing = 0;
 
+const canFlip = (name) => report.comparisons.some((c) => c.tasks.some(
+    (task) => task.task === name && task.difference));
+
 async function drawProblems(main) {
   const mine = ++drawing;
   const names = report.tasks.map((task) => task.name);
@@ -218,7 +221,8 @@ async function drawProblems(main) {
   drawList(list, task, found, open);
   if (open) await drawDetail(detail, task, open, found);
   else replace(detail, h('p', {class: 'about'}, found.length > 0 ? 'Choose a problem.'
-      : 'No problem fits these filters.'));
+      : view.flip && !canFlip(name) ? 'The runs do not share this task: nothing can flip.'
+          : 'No problem fits these filters.'));
 }
 
 function filterBar(task, names) {
@@ -276,7 +280,7 @@ function drawList(list, task, found, open) {
           h('span', {class: 'problem-id'}, problem.id),
           h('span', {class: 'problem-question'}, problem.question || '(no text)'),
           h('span', {class: 'problem-scores'}, letters.map((letter) =>
-              tally(problem, letter)))))));
+              tally(task, problem, letter)))))));
   show(0);
   let shown = LISTED;
   const more = found.length > LISTED ? h('button', {type: 'button', class: 'more', onclick: () => {
@@ -300,14 +304,22 @@ function arrowKeys(event) {
 }
 
 // How many of a run's samples are right: a number and a bar.
-function tally(problem, letter) {
+function tally(task, problem, letter) {
   const samples = problem.samples[letter];
   const right = samples.filter((s) => s.outcome === 0).length;
+  const missing = missingOf(task, letter, samples);
   return h('span', {class: 'tally', style: {'--run': colorOf(letter)}},
       report.runs.length > 1 ? h('span', {class: 'tally-letter'}, letter) : null,
       h('span', {class: 'tally-bar', 'aria-hidden': 'true'}, h('span', {style: {
-        width: samples.length === 0 ? '0' : (100 * right / samples.length) + '%'}})),
-      h('span', {class: 'tally-count'}, `${right}/${samples.length}`));
+        width: samples.length === 0 ? '0' : (100 * right / (samples.length + missing)) + '%'}})),
+      h('span', {class: 'tally-count', title: missing > 0 ? `${missing} missing` : null},
+          samples.length === 0 ? 'missing' : `${right}/${samples.length}`));
+}
+
+// Samples of a problem that the run was to draw and does not hold.
+function missingOf(task, letter, samples) {
+  const own = taskOf(runOf(letter), task.name);
+  return own ? Math.max(0, own.samples_per_problem - samples.length) : 0;
 }
 
 // --- one problem ---
@@ -418,6 +430,7 @@ function sideNode(task, problem, letter, transcript) {
   const run = runOf(letter);
   const texts = transcript && transcript.runs[letter];
   const chosen = firstSample(problem, letter, transcript);
+  const missing = missingOf(task, letter, samples);
   const chips = h('div', {class: 'chips', role: 'group', 'aria-label': `Samples of ${letter}`},
       samples.map((sample) => h('button', {
         type: 'button', class: `chip ${OUTCOME_KEYS[sample.outcome]}` +
@@ -432,7 +445,7 @@ function sideNode(task, problem, letter, transcript) {
   return h('section', {class: 'side', 'aria-label': `Run ${letter}`, style: {'--run': colorOf(letter)}},
       h('div', {class: 'side-head'}, report.runs.length > 1 ? runMark(letter, true) : null,
           h('span', {class: 'about'}, `${samples.filter((s) => s.outcome === 0).length} of ` +
-              `${samples.length} right`)),
+              `${samples.length} right` + (missing > 0 ? `, ${missing} missing` : ''))),
       chips, answersLine(samples),
       texts && texts.asked ? h('details', {class: 'fold'}, h('summary', {}, 'Asked otherwise here'),
           askedNode(texts.asked, problem)) : null,
@@ -469,7 +482,8 @@ function sampleNode(run, task, problem, sample, text) {
     return h('article', {class: 'sample'}, head,
         sample.answer ? fact('Extracted', sample.answer) : null,
         h('p', {class: 'about'}, 'Its text is not in this page. On the machine that holds the ',
-            'run `assay view` shows all of them, and this one:'),
+            'run `assay view` shows all of them, and this one (name its database with --db ',
+            'where it is not assay.db):'),
         commandLine(`assay show ${run.run} --task ${shellWord(task.name)} --problem ` +
             `${shellWord(problem.id)} --sample ${sample.index + 1} --reasoning`));
   }

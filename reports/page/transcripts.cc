@@ -25,7 +25,8 @@ Json AnswerToJson(const Completion& completion, const Extraction& extraction) {
 
 }  // namespace
 
-Json SampleJson(const StoredSample& stored, const Problem& problem, const TaskManifest& task) {
+Json SampleJson(const std::string& run_id, const StoredSample& stored, const Problem& problem,
+                const TaskManifest& task) {
   const Sample& sample = stored.sample;
   const Completion& completion = sample.completion;
   const TokenCounts& tokens = completion.tokens;
@@ -59,6 +60,7 @@ Json SampleJson(const StoredSample& stored, const Problem& problem, const TaskMa
     json.Set("strict", extraction.strict ? Json(*extraction.strict) : Json());
   }
   SampleView view;
+  view.run_id = run_id;
   view.stored = stored;
   view.problem = problem;
   json.Set("verify", VerifyCommand(view, task));

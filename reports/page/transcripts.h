@@ -12,7 +12,8 @@ namespace assay {
 // What was asked: the prompt, the reference, the choices.
 Json AskedJson(const StoredProblem& asked);
 // Texts, counts, extraction, verdict, and the command that checks it again.
-Json SampleJson(const StoredSample& stored, const Problem& problem, const TaskManifest& task);
+Json SampleJson(const std::string& run_id, const StoredSample& stored, const Problem& problem,
+                const TaskManifest& task);
 // Verdicts, oldest first.
 Json HistoryJson(const std::vector<Verdict>& history);
 

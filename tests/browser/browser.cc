@@ -241,9 +241,9 @@ absl::Status Browser::WaitFor(std::string_view expression) {
   const auto until = steady_clock::now() + kLimit;
   while (steady_clock::now() < until) {
     // What is looked for is not there yet: a reason to wait, too.
-    const absl::StatusOr<Json> value = Evaluate("(() => { try { return Boolean(" +
-                                                std::string(expression) +
-                                                "); } catch (e) { return false; } })()");
+    const absl::StatusOr<Json> value =
+        Evaluate("(() => { try { return Boolean(" + std::string(expression) +
+                 "); } catch (e) { return false; } })()");
     if (value.ok() && *value == Json(true)) return absl::OkStatus();
     if (!value.ok() && !IsBetweenPages(value.status())) return value.status();
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
