@@ -195,8 +195,9 @@ function scatter({title, about, pairs, a, b, onPick}) {
   const paint = (chart, width, height) => {
     const size = Math.min(width - 60, height - 60);
     const margin = {...MARGIN, top: 20, left: 40, right: width - 40 - size};
-    const x = d3.scaleLinear().domain([0, 1]).range([margin.left, margin.left + size]);
-    const y = d3.scaleLinear().domain([0, 1]).range([20 + size, 20]);
+    // Room for the circles of 0 and 1, which would lie on the numbers.
+    const x = d3.scaleLinear().domain([-0.07, 1.07]).range([margin.left, margin.left + size]);
+    const y = d3.scaleLinear().domain([-0.07, 1.07]).range([20 + size, 20]);
     axes(chart, x, y, {width, height: 20 + size + MARGIN.bottom, margin, xLabel: `${a}: % right`,
       yLabel: `${b}: % right`, xTicks: [0, 0.25, 0.5, 0.75, 1],
       xFormat: (v) => (100 * v).toFixed(0)});

@@ -128,10 +128,10 @@ function costs(name, curves) {
       cell: (r) => per(r.curves.spending, r.curves.spending.reasoning_tokens)},
     {title: 'mean answer', right: true,
       cell: (r) => per(r.curves.spending, r.curves.spending.answer_tokens)},
-    {title: 'mean length if right', right: true,
+    {title: 'mean thinking if right', right: true, about: 'of a reply without thinking: its tokens',
       cell: (r) => estimateText(r.curves.length.mean_correct)},
-    {title: 'if wrong', right: true, cell: (r) => estimateText(r.curves.length.mean_wrong)},
-    {title: 'median length', right: true, about: 'Kaplan-Meier: truncated samples as censored',
+    {title: 'thinking if wrong', right: true, cell: (r) => estimateText(r.curves.length.mean_wrong)},
+    {title: 'median thinking', right: true, about: 'Kaplan-Meier: truncated samples as censored',
       cell: (r) => r.curves.length.median === null ? 'beyond the cap'
           : number(r.curves.length.median)},
     {title: 'tokens in all', right: true, cell: (r) => number(
@@ -141,8 +141,9 @@ function costs(name, curves) {
     priced ? {title: 'USD per correct answer', right: true, cell: (r) =>
         r.curves.spending.cost_per_correct ? r.curves.spending.cost_per_correct.shown
             : r.curves.spending.samples_with_cost > 0 ? 'not every sample has a cost' : '–'} : null,
-    {title: 'seconds of sampling', right: true,
-      cell: (r) => number(Math.round(r.curves.spending.seconds))},
+    {title: 'seconds of sampling', right: true, about: 'of every sample, added up: many are drawn at once',
+      cell: (r) => r.curves.spending.seconds > 0
+          ? number(Math.round(r.curves.spending.seconds)) : 'not recorded'},
   ].filter(Boolean);
   return section('Cost', 'Tokens that the model wrote, over all samples, for each correct one. ' +
       (estimated ? 'Some tokens are estimated from the text: the server did not count them. ' : '') +
