@@ -32,12 +32,14 @@ absl::StatusOr<std::string> ReadText(const Json& options, std::string_view name,
                          std::string(name), std::string(KindName(*value)));
 }
 
-absl::StatusOr<std::optional<double>> ReadPositive(const Json& options, std::string_view name) {
+absl::StatusOr<std::optional<double>> ReadLimit(const Json& options, std::string_view name,
+                                                const code::LimitRange& range) {
   const Json* value = options.Find(name);
   if (value == nullptr || value->is_null()) return std::optional<double>();
-  if (value->is_number() && value->AsNumber() > 0) return std::optional<double>(value->AsNumber());
-  return InvalidArgument("grader 'code': option '%s': expected a number above 0, found %s",
-                         std::string(name), value->Dump());
+  if (value->is_number() && range.Holds(value->AsNumber()))
+    return std::optional<double>(value->AsNumber());
+  return InvalidArgument("grader 'code': option '%s': found %s, wanted %s", std::string(name),
+                         Shorten(value->Dump(), 60), std::string(range.wanted));
 }
 
 absl::StatusOr<code::Profile> ProfileFromName(const std::string& name) {
@@ -74,8 +76,10 @@ absl::StatusOr<CodeOptions> ReadOptions(const Json& json, const std::vector<std:
   ASSIGN_OR_RETURN(const std::string profile, ReadText(json, "profile", "native"));
   ASSIGN_OR_RETURN(options.profile, ProfileFromName(profile));
   options.all_tests = json.FindBool("all_tests").value_or(false);
-  ASSIGN_OR_RETURN(options.time_limit_seconds, ReadPositive(json, "time_limit_s"));
-  ASSIGN_OR_RETURN(const std::optional<double> memory, ReadPositive(json, "memory_limit_mb"));
+  ASSIGN_OR_RETURN(options.time_limit_seconds,
+                   ReadLimit(json, "time_limit_s", code::kSecondsOfALimit));
+  ASSIGN_OR_RETURN(const std::optional<double> memory,
+                   ReadLimit(json, "memory_limit_mb", code::kMebibytesOfALimit));
   if (memory) options.memory_limit_mib = static_cast<int64_t>(*memory);
   return options;
 }
@@ -122,7 +126,8 @@ Verdict VerdictOf(const code::Judgement& judgement, const CodeOptions& options) 
   const std::string mark = isolation == Isolation::kFull
                                ? ""
                                : absl::StrFormat(" [isolation: %s]", IsolationName(isolation));
-  verdict.why = absl::StrFormat("%s: %s%s", code::JudgeVerdictName(judgement.verdict),
+  verdict.why = absl::StrFormat("%s%s%s%s", code::JudgeVerdictName(judgement.verdict),
+                                judgement.why.empty() ? "" : ": ",
                                 Printable(ToValidUtf8(judgement.why)), mark);
   verdict.detail = code::ToJson(judgement);
   verdict.detail.Set("isolation", IsolationName(isolation));
@@ -151,6 +156,7 @@ absl::StatusOr<Verdict> Grade(const CodeOptions& options, const Problem& problem
   if (!extraction.answer || Trim(*extraction.answer).empty()) {
     code::Judgement nothing;
     nothing.verdict = code::JudgeVerdict::kNoCode;
+    nothing.why = extraction.answer ? "the block is empty" : "no block";
     return VerdictOf(nothing, options);
   }
   const std::string where = absl::StrFormat("problem %s", problem.id);

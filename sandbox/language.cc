@@ -38,6 +38,13 @@ Language FromJson(const Json& json) {
   language.precompile = Texts(json, "precompile");
   language.artifact = json.FindString("artifact").value_or("");
   language.run = Texts(json, "run");
+  if (const Json* guard = json.Find("guard"); guard != nullptr) {
+    const std::string file = guard->FindString("file").value_or("");
+    language.guard_name = file.substr(file.rfind('/') + 1);
+    language.guard_text = SandboxFiles().at(file);
+    language.guard_run = Texts(*guard, "run");
+    CHECK(!language.guard_run.empty());
+  }
   language.environment = Texts(json, "environment");
   language.time_factor = json.FindNumber("time_factor").value_or(1.0);
   language.extra_memory_bytes = json.FindInteger("extra_memory_mib").value_or(0) << 20;

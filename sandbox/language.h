@@ -28,6 +28,11 @@ struct Language {
   std::vector<std::string> precompile;  // makes /pch/bits/stdc++.h.gch; empty: none
   std::string artifact;                 // what `compile` leaves in /tmp and `run` finds in /box
   std::vector<std::string> run;
+  // Of a problem's own programs, whose exit status 1 says "wrong": a file in /box that gives their
+  // crashes another one (kGuardFailed, kGuardGone), and what is run then. Empty: they do that.
+  std::string guard_name;
+  std::string guard_text;
+  std::vector<std::string> guard_run;
   std::vector<std::string> environment;
   double time_factor = 1;          // of the problem's time limits
   int64_t extra_memory_bytes = 0;  // what the run-time system needs besides the problem's limit
@@ -37,6 +42,9 @@ struct Language {
   std::string probe_source;        // a program of its own and what it prints
   std::string probe_output;
 };
+
+constexpr int64_t kGuardFailed = 3;  // it raised what nobody caught; testlib's own failure
+constexpr int64_t kGuardGone = 217;  // the same, since whom it reads from or writes to has ended
 
 // All specs, whether installed or not. Immutable; thread-safe.
 const std::vector<Language>& Languages();
@@ -68,6 +76,7 @@ ProgramEnd Classify(RunEnd run, const RunLimits& limits);
 struct Prepared {
   bool ready = false;
   const Language* language = nullptr;
+  bool guarded = false;            // runs below the language's guard
   std::shared_ptr<const Box> box;  // shared: its tests run on many threads
   ProgramEnd failure;
   bool from_cache = false;
@@ -98,6 +107,8 @@ class Runner {
   // The same with further files in /box beside the source.
   absl::StatusOr<Prepared> Prepare(const Language& language, std::string_view source,
                                    std::vector<sandbox_wire::BoxFile> more);
+  // The same for a problem's own program: below its language's guard, where it has one.
+  absl::StatusOr<Prepared> PrepareGuarded(const Language& language, std::string_view source);
   // Limits as the problem gives them; the language's factors are applied here.
   absl::StatusOr<ProgramEnd> Run(const Prepared& program, std::string_view input,
                                  const RunLimits& limits,

@@ -261,13 +261,21 @@ absl::StatusOr<Prepared> Runner::Prepare(const Language& language, std::string_v
   return prepared;
 }
 
+absl::StatusOr<Prepared> Runner::PrepareGuarded(const Language& language, std::string_view source) {
+  if (language.guard_text.empty()) return Prepare(language, source);
+  ASSIGN_OR_RETURN(Prepared prepared,
+                   Prepare(language, source, {{language.guard_name, language.guard_text, false}}));
+  prepared.guarded = true;
+  return prepared;
+}
+
 namespace {
 
 ProgramRun RunOf(const Prepared& program, const RunLimits& limits,
                  const std::vector<std::string>& arguments) {
   CHECK(program.ready);
   ProgramRun run;
-  run.arguments = program.language->run;
+  run.arguments = program.guarded ? program.language->guard_run : program.language->run;
   run.arguments.insert(run.arguments.end(), arguments.begin(), arguments.end());
   run.environment = program.language->environment;
   run.box = program.box;

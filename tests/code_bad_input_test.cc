@@ -167,6 +167,105 @@ TEST(BadTests, ACheckerThatFailsIsNobodysScore) {
               HasSubstr("does not compile"));
 }
 
+// Status 1 is testlib's "wrong": it counts where the checker says it, not where Python or Node.js
+// ends so.
+TEST(BadTests, ACrashOfACheckerIsNotItsWord) {
+  SKIP_WITHOUT_FULL_ISOLATION();
+  const struct {
+    const char *language, *checker;
+    JudgeVerdict verdict;
+  } table[] = {{"python3", "import sys\nassert sys.argv[0] == __file__ and len(sys.argv) == 4",
+                JudgeVerdict::kAccepted},
+               {"python3", "import sys\nsys.exit(1)", JudgeVerdict::kWrongAnswer},
+               {"python3", "import sys\nsys.exit('no permutation')", JudgeVerdict::kWrongAnswer},
+               {"python3", "import os\nos._exit(1)", JudgeVerdict::kWrongAnswer},
+               {"python3", "1 / 0", JudgeVerdict::kCheckerError},
+               {"python3", "def (", JudgeVerdict::kCheckerError},
+               {"python3", "import nowhere", JudgeVerdict::kCheckerError},
+               {"python3", "input()", JudgeVerdict::kCheckerError},
+               {"python3", "def f(): f()\nf()", JudgeVerdict::kCheckerError},
+               {"node", "require('fs').readFileSync(process.argv[2])", JudgeVerdict::kAccepted},
+               {"node", "process.exit(1)", JudgeVerdict::kWrongAnswer},
+               {"node", "null.x", JudgeVerdict::kCheckerError},
+               {"node", "let (", JudgeVerdict::kCheckerError}};
+  for (const auto& row : table) {
+    if (!IsInstalled(**FindLanguage(row.language))) continue;
+    Json problem = Parsed(R"({"tests": [{"input": "x"}], "time_limit_s": 5})");
+    problem.Set("checker",
+                Json::MakeObject(
+                    {{"type", "program"}, {"language", row.language}, {"source", row.checker}}));
+    ASSERT_OK_AND_ASSIGN(const code::Judgement judgement, JudgeRow(problem.Dump(), "print(1)"));
+    EXPECT_EQ(code::JudgeVerdictName(judgement.verdict), code::JudgeVerdictName(row.verdict))
+        << row.checker << ": " << judgement.why;
+  }
+}
+
+// Who is to blame where a talk does not come to its end.
+TEST(BadTests, AnInteractorThatFailsIsNobodysScore) {
+  SKIP_WITHOUT_FULL_ISOLATION();
+  const char* echo = "print(int(input()))";
+  const char* sleep = "import time\ntime.sleep(100)";
+  const char* busy = "while True: pass";
+  const char* asks = "print(1, flush=True)\nassert int(input()) == 1";
+  const char* loops =
+      "import sys\nprint(1, flush=True)\nwhile sys.stdin.readline() != '1\\n': pass";
+  const struct {
+    const char *name, *program, *interactor;
+    JudgeVerdict verdict;
+  } table[] = {
+      {"both well", echo, asks, JudgeVerdict::kAccepted},
+      {"the program waits, the interactor sleeps", echo, sleep, JudgeVerdict::kCheckerError},
+      {"the program waits, the interactor is busy", echo, busy, JudgeVerdict::kCheckerError},
+      {"the program has ended, the interactor sleeps", "pass", sleep, JudgeVerdict::kCheckerError},
+      {"the program has ended, the interactor is busy", "pass", busy, JudgeVerdict::kCheckerError},
+      {"the program is busy", busy, asks, JudgeVerdict::kTimeLimit},
+      {"the program is busy, the interactor sleeps", busy, sleep, JudgeVerdict::kTimeLimit},
+      {"the program sleeps", sleep, asks, JudgeVerdict::kTimeLimit},
+      {"each waits", "input()\ninput()", asks, JudgeVerdict::kTimeLimit},
+      {"each waits, and the interactor knows no end", "input()\ninput()", loops,
+       JudgeVerdict::kTimeLimit},
+      {"the interactor crashes", echo, "1 / 0", JudgeVerdict::kCheckerError},
+      {"the interactor says wrong", echo, "raise SystemExit(1)", JudgeVerdict::kWrongAnswer},
+      {"the program says nothing", "pass", asks, JudgeVerdict::kWrongAnswer},
+      {"the program crashes", "1 / 0", asks, JudgeVerdict::kRuntimeError}};
+  for (const auto& row : table) {
+    Json problem =
+        Parsed(R"({"kind": "interactive", "tests": [{"input": "x"}], "time_limit_s": 0.5})");
+    problem.Set("interactor",
+                Json::MakeObject({{"language", "python3"}, {"source", row.interactor}}));
+    ASSERT_OK_AND_ASSIGN(const code::Judgement judgement, JudgeRow(problem.Dump(), row.program));
+    EXPECT_EQ(code::JudgeVerdictName(judgement.verdict), code::JudgeVerdictName(row.verdict))
+        << row.name << ": " << judgement.why;
+  }
+}
+
+TEST(BadTests, ALimitThatMakesNoSenseIsToldByTasksCheckAndIsNoVerdict) {
+  const TemporaryDirectory directory;
+  WriteWholeFile(directory.Path("d.jsonl"),
+                 R"r({"id": "neg", "s": "print(1)", "time_limit_s": -1, )r"
+                 R"("tests": [{"input": "", "output": "1"}]})"
+                 "\n");
+  WriteWholeFile(directory.Path("t.yaml"),
+                 "name: t\nversion: \"1\"\nabout: a limit\n"
+                 "card: {source: here, licence: MIT}\ndataset: {file: d.jsonl}\n"
+                 "fields: {id: id, reference: s}\nprompt: '{{ s }}'\n"
+                 "extract: code_block\ngrader: code\nmetrics: [pass@1]\n");
+  const testing_support::ProgramEnd end =
+      testing_support::RunAssay({"tasks", "check", directory.Path("t.yaml")});
+  EXPECT_EQ(end.status, 1);
+  EXPECT_THAT(end.out + end.err,
+              HasSubstr("problem neg: field 'time_limit_s': found -1, wanted seconds from 0.001"));
+  ASSERT_OK_AND_ASSIGN(const TaskGrading grading,
+                       BindGrading("code_block", Json(), "code", Json()));
+  Problem problem;
+  problem.id = "neg";
+  problem.row = Parsed(R"({"memory_limit_mb": 0, "tests": [{"input": "", "output": "1"}]})");
+  Sample sample;
+  sample.completion.raw = sample.completion.answer = "```python\nprint(1)\n```\n";
+  EXPECT_THAT(std::string(GradeSample(grading, problem, &sample).message()),
+              HasSubstr("problem neg: field 'memory_limit_mb': found 0, wanted MiB from 1"));
+}
+
 TEST(BadTests, ALanguageThatIsNotInstalledIsAnErrorAndNoVerdict) {
   SKIP_WITHOUT_FULL_ISOLATION();
   for (const Language& language : Languages()) {

@@ -1,4 +1,5 @@
 // The code grader's parts: comparators, typed values, rows of several sets, hidden tests, judging.
+#include "absl/strings/str_format.h"
 #include "graders/code/compare.h"
 #include "graders/code/judge.h"
 #include "graders/code/private_tests.h"
@@ -205,6 +206,34 @@ TEST(Rows, OfSeveralSetsAreRead) {
   EXPECT_EQ(mbpp.context, "import math");
 }
 
+TEST(Rows, LimitsThatMakeNoSenseAreNamed) {
+  const auto read = [](const std::string& limit) {
+    return code::ProblemFromRow(
+        Parsed(R"({"tests": [{"input": "", "output": ""}], )" + limit + "}"), "problem p");
+  };
+  const char* seconds = ", wanted seconds from 0.001 to 86,400";
+  const char* mebibytes = ", wanted MiB from 1 to 1,048,576";
+  const std::tuple<const char*, const char*, const char*> bad[] = {
+      {"time_limit_s", "0", seconds},         {"time_limit_s", "-1", seconds},
+      {"time_limit_s", "1e300", seconds},     {"time_limit_s", "1e-9", seconds},
+      {"time_limit_s", "\"2\"", seconds},     {"time_limit", "-1", seconds},
+      {"time_limit", "[]", seconds},          {"memory_limit_mb", "0", mebibytes},
+      {"memory_limit_mb", "-5", mebibytes},   {"memory_limit_mb", "0.5", mebibytes},
+      {"memory_limit_mb", "1e18", mebibytes}, {"memory_limit", "0", mebibytes}};
+  for (const auto& [field, found, wanted] : bad) {
+    const auto problem = read(absl::StrFormat(R"("%s": %s)", field, found));
+    EXPECT_THAT(std::string(problem.status().message()),
+                AllOf(HasSubstr(absl::StrFormat("problem p: field '%s': found ", field)),
+                      HasSubstr(wanted)));
+  }
+  ASSERT_OK_AND_ASSIGN(const CodeProblem given,
+                       read(R"("time_limit_s": 0.25, "time_limit": 9, "memory_limit": 64)"));
+  EXPECT_EQ(given.time_limit_seconds, 0.25);
+  EXPECT_EQ(given.memory_limit_mib, 64);
+  ASSERT_OK_AND_ASSIGN(const CodeProblem none, read(R"("time_limit": null)"));
+  EXPECT_EQ(none.time_limit_seconds, 6);
+}
+
 TEST(Rows, FaultsAreNamed) {
   const struct {
     const char *row, *message;
@@ -390,11 +419,13 @@ TEST(CodeGrader, GradesAReply) {
   EXPECT_EQ(wrong.detail.FindString("isolation"), "full");
   EXPECT_EQ(wrong.detail.Find("failed")->FindString("expected"), "2\n");
   EXPECT_EQ(grade("I cannot do this.").outcome, Outcome::kNoAnswer);
+  EXPECT_EQ(grade("```python\n```\n").why, "no_code: the block is empty");
 }
 
 TEST(CodeGrader, OptionsAreChecked) {
   for (const char* options : {R"({"langage": "cpp"})", R"({"language": "cobol"})",
-                              R"({"isolation": "some"})", R"({"time_limit_s": 0})", "[1]"}) {
+                              R"({"isolation": "some"})", R"({"time_limit_s": 0})",
+                              R"({"time_limit_s": 1e300})", R"({"memory_limit_mb": 0.5})", "[1]"}) {
     EXPECT_FALSE(BindGrading("code_block", Json(), "code", Parsed(options)).ok()) << options;
   }
 }

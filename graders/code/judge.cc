@@ -69,6 +69,7 @@ void Fail(JudgeVerdict verdict, std::string why, TestResult* result) {
 void TakeCheckerExit(const ProgramEnd& end, TestResult* result) {
   const std::string said = Kept(Trim(end.run.standard_error));
   const int64_t status = end.run.exit_code;
+  static_assert(kGuardFailed == 3 && kGuardGone > 216);  // neither is a word about the answer
   if (end.verdict == RunVerdict::kFinished) return;
   if (end.verdict != RunVerdict::kRuntimeError || end.run.signal != 0) {
     return Fail(JudgeVerdict::kCheckerError,
@@ -105,7 +106,7 @@ RunLimits HelperLimits(const CodeProblem& problem) {
 // The program with this test's files beside it.
 absl::StatusOr<Prepared> WithFiles(Runner& runner, const Helper& helper,
                                    std::vector<sandbox_wire::BoxFile> files) {
-  ASSIGN_OR_RETURN(Prepared program, runner.Prepare(*helper.language, helper.source));
+  ASSIGN_OR_RETURN(Prepared program, runner.PrepareGuarded(*helper.language, helper.source));
   if (!program.ready)
     return FailedPrecondition("the problem's own program does not compile: %s",
                               program.failure.why);
@@ -156,6 +157,21 @@ absl::StatusOr<TestResult> StdinTest(Runner& runner, const CodeProblem& problem,
 
 // ---- programs that talk -----------------------------------------------------------------------
 
+constexpr int64_t kGraceMs = 2000;  // of an interactor, after its program's wall limit
+
+// Whether a program that was stopped by its wall limit waited for an interactor that hung. One that
+// waited itself sees the end of its input and ends; one that only then begins to loop (its program
+// had not answered, it does not look at the end of its input) has used the CPU since, and not
+// before.
+bool Hangs(const ProgramEnd& own, const ProgramEnd& interactor, int64_t wall_ms) {
+  const bool stopped = interactor.run.stopped == RunStopped::kWall;
+  const int64_t after_us = interactor.run.ended_us - own.run.ended_us;
+  if (!stopped || after_us < kGraceMs * 1000 / 2) return false;
+  const bool slept = interactor.run.cpu_us < kGraceMs * 1000 / 2;
+  const bool was_busy = interactor.run.cpu_us > kGraceMs * 1000 + wall_ms * 1000 / 2;
+  return slept || was_busy;
+}
+
 absl::StatusOr<TestResult> InteractiveTest(Runner& runner, const CodeProblem& problem,
                                            const Prepared& program, const CodeTest& test) {
   Helper helper;
@@ -165,7 +181,8 @@ absl::StatusOr<TestResult> InteractiveTest(Runner& runner, const CodeProblem& pr
                                                         {{"input.txt", test.input, false},
                                                          {"answer.txt", test.expected, false}}));
   RunLimits patient = HelperLimits(problem);
-  patient.wall_ms = LimitsOf(problem).wall_ms + 2000;  // the program's limit comes first
+  const int64_t wall_ms = EffectiveLimits(*program.language, LimitsOf(problem)).wall_ms;
+  patient.wall_ms = wall_ms + kGraceMs;  // the program's limit comes first
   ASSIGN_OR_RETURN(
       const auto ends,
       runner.RunJoined(program, LimitsOf(problem), {}, interactor, patient,
@@ -176,11 +193,22 @@ absl::StatusOr<TestResult> InteractiveTest(Runner& runner, const CodeProblem& pr
       result.verdict != JudgeVerdict::kAccepted && result.verdict != JudgeVerdict::kRuntimeError;
   const bool crashed_first =
       result.verdict == JudgeVerdict::kRuntimeError && own.run.ended_us < other.run.ended_us;
-  if (!limit && !crashed_first) {
+  if (own.run.stopped == RunStopped::kWall && Hangs(own, other, wall_ms)) {
+    Fail(JudgeVerdict::kCheckerError,
+         absl::StrFormat("the interactor: still ran when its program was gone (%s)", other.why),
+         &result);
+  } else if (!limit && !crashed_first) {
     TestResult said = result;
     said.verdict = JudgeVerdict::kAccepted;
     said.why.clear();
-    TakeCheckerExit(other, &said);
+    if (other.run.exit_code == kGuardGone && interactor.guarded) {
+      Fail(JudgeVerdict::kWrongAnswer,
+           absl::StrFormat("the program ended before the talk did: %s",
+                           Kept(Trim(other.run.standard_error))),
+           &said);
+    } else {
+      TakeCheckerExit(other, &said);
+    }
     // The interactor's word counts, unless it was content and the program failed all the same.
     if (said.verdict != JudgeVerdict::kAccepted) result = said;
   }

@@ -146,6 +146,21 @@ void ReadMetadata(const Json& row, const Json& tests, CodeProblem* problem) {
   problem->entry = name;
 }
 
+// The first of the fields that the row has. One that makes no sense is no limit of a run, and not
+// quietly another one.
+absl::StatusOr<double> LimitOf(const Json& row, const std::vector<std::string_view>& names,
+                               const LimitRange& range, double otherwise, std::string_view where) {
+  for (const std::string_view name : names) {
+    const Json* value = row.Find(name);
+    if (value == nullptr || value->is_null()) continue;
+    if (value->is_number() && range.Holds(value->AsNumber())) return value->AsNumber();
+    return InvalidArgument("%s: field '%s': found %s, wanted %s", std::string(where),
+                           std::string(name), Shorten(value->Dump(), 60),
+                           std::string(range.wanted));
+  }
+  return otherwise;
+}
+
 }  // namespace
 
 std::string_view KindName(ProblemKind kind) { return kKinds[static_cast<size_t>(kind)]; }
@@ -189,12 +204,12 @@ absl::StatusOr<CodeProblem> ProblemFromRow(const Json& row, std::string_view whe
                      TestFrom(problem.kind, tests.AsArray()[i], problem.checker, place));
     problem.tests.push_back(std::move(test));
   }
-  const auto number = [&](std::string_view name, std::string_view other, double otherwise) {
-    return row.FindNumber(name).value_or(row.FindNumber(other).value_or(otherwise));
-  };
-  problem.time_limit_seconds = number("time_limit_s", "time_limit", 6);
+  ASSIGN_OR_RETURN(problem.time_limit_seconds,
+                   LimitOf(row, {"time_limit_s", "time_limit"}, kSecondsOfALimit, 6, where));
   // Sets that give none were written for machines with several gigabytes.
-  problem.memory_limit_mib = static_cast<int64_t>(number("memory_limit_mb", "memory_limit", 1024));
+  ASSIGN_OR_RETURN(const double mebibytes, LimitOf(row, {"memory_limit_mb", "memory_limit"},
+                                                   kMebibytesOfALimit, 1024, where));
+  problem.memory_limit_mib = static_cast<int64_t>(mebibytes);
   problem.several_answers = row.FindBool("several_answers").value_or(false);
   return problem;
 }
