@@ -1,7 +1,11 @@
 // `assay sandbox`: one program in the sandbox, and the sandbox's self-test.
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cstdio>
-#include <fstream>
-#include <iterator>
 
 #include "harness/command.h"
 #include "harness/json.h"
@@ -20,7 +24,7 @@ struct RunFlags {
   std::string isolation = "full";
   double seconds = 10;
   double cpu_seconds = 5;
-  int memory_mib = 256;
+  int64_t memory_mib = 256;
   bool json = false;
 };
 
@@ -29,10 +33,54 @@ int Fail(const absl::Status& status) {
   return 1;
 }
 
+constexpr size_t kMostInput = size_t{1} << 30;  // bytes of a source or of a standard input
+
+// A file or a pipe, whole. Devices have no end.
+absl::StatusOr<std::string> ReadOpen(const std::string& path, int descriptor) {
+  struct stat info;
+  if (fstat(descriptor, &info) != 0) return Unavailable("%s: %s", path, strerror(errno));
+  if (S_ISDIR(info.st_mode)) return InvalidArgument("%s: a directory, wanted a file", path);
+  if (S_ISCHR(info.st_mode) && isatty(descriptor) == 0 && path != "/dev/null")
+    return InvalidArgument("%s: a device, wanted a file", path);
+  if (S_ISREG(info.st_mode) && info.st_size > static_cast<off_t>(kMostInput)) {
+    return InvalidArgument("%s: %s bytes, wanted at most 1 GiB", path, WithThousands(info.st_size));
+  }
+  std::string bytes;
+  std::vector<char> part(size_t{1} << 20);
+  while (true) {
+    const ssize_t count = read(descriptor, part.data(), part.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return Unavailable("%s: read: %s", path, strerror(errno));
+    if (count == 0) return bytes;
+    bytes.append(part.data(), static_cast<size_t>(count));
+    if (bytes.size() > kMostInput) {
+      return InvalidArgument("%s: more than %s bytes, wanted at most 1 GiB", path,
+                             WithThousands(static_cast<int64_t>(kMostInput)));
+    }
+  }
+}
+
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return NotFound("%s: cannot be read", path);
-  return std::string((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) return NotFound("%s: cannot be read: %s", path, strerror(errno));
+  absl::StatusOr<std::string> bytes = ReadOpen(path, descriptor);
+  close(descriptor);
+  return bytes;
+}
+
+// What a limit may be; the first flag that is none is wrong use.
+absl::Status CheckLimits(const RunFlags& flags) {
+  constexpr double kLeast = 0.001, kMost = 86400;
+  const std::pair<const char*, double> seconds[] = {{"--seconds", flags.seconds},
+                                                    {"--cpu-seconds", flags.cpu_seconds}};
+  for (const auto& [name, value] : seconds) {
+    if (value >= kLeast && value <= kMost) continue;
+    return InvalidArgument("%s: found %s, wanted seconds from 0.001 to 86,400", name,
+                           Json(value).Dump());
+  }
+  if (flags.memory_mib >= 1 && flags.memory_mib <= 1 << 20) return absl::OkStatus();
+  return InvalidArgument("--memory-mib: found %d, wanted MiB from 1 to 1,048,576",
+                         flags.memory_mib);
 }
 
 Json ToJson(const ProgramEnd& end, const Sandbox& sandbox) {
@@ -81,7 +129,7 @@ absl::Status RunFile(const RunFlags& flags) {
   RunLimits limits;
   limits.wall_ms = static_cast<int64_t>(flags.seconds * 1000);
   limits.cpu_ms = static_cast<int64_t>(flags.cpu_seconds * 1000);
-  limits.memory_bytes = static_cast<int64_t>(flags.memory_mib) << 20;
+  limits.memory_bytes = flags.memory_mib << 20;
   ASSIGN_OR_RETURN(const Prepared prepared, runner->Prepare(*language, source));
   ProgramEnd end = prepared.failure;
   if (prepared.ready) {
@@ -134,6 +182,11 @@ Command SandboxCommand() {
     run.Option("--memory-mib", &flags->memory_mib, "Memory of all its processes");
     run.Flag("--json", &flags->json, "Print one JSON object");
     run.Action([flags] {
+      if (const absl::Status limits = CheckLimits(*flags); !limits.ok()) {
+        Fail(limits);
+        std::fprintf(stderr, "Try: assay sandbox run --help\n");
+        return 2;
+      }
       const absl::Status status = RunFile(*flags);
       return status.ok() ? 0 : Fail(status);
     });

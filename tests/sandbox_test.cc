@@ -636,5 +636,51 @@ TEST(SandboxCommand, RunsAFileAndSaysHowItEnded) {
   EXPECT_EQ(RunAssay({"sandbox", "run", directory.Path("p.py"), "--isolation=some"}).status, 1);
 }
 
+TEST(SandboxCommand, WhatIsNoFileOrHasNoEndIsNamed) {
+  const TemporaryDirectory directory;
+  WriteWholeFile(directory.Path("p.py"), "print(1)\n");
+  std::filesystem::create_directory(directory.Path("d.py"));
+  const std::string program = directory.Path("p.py"), folder = directory.Path("d.py");
+  const std::tuple<std::vector<std::string>, std::string> table[] = {
+      {{folder}, folder + ": a directory, wanted a file"},
+      {{program, "--stdin", folder}, folder + ": a directory, wanted a file"},
+      {{program, "--stdin", "/dev/zero"}, "/dev/zero: a device, wanted a file"},
+      {{program, "--stdin", directory.Path("none")}, "none: cannot be read"}};
+  for (const auto& [arguments, message] : table) {
+    std::vector<std::string> words = {"sandbox", "run"};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    const testing_support::ProgramEnd end = RunAssay(words);
+    EXPECT_EQ(end.status, 1) << message;
+    EXPECT_THAT(end.err, HasSubstr(message));
+  }
+  // A sparse file of more than the most costs nothing to make, and is not read.
+  WriteWholeFile(directory.Path("large"), "");
+  std::filesystem::resize_file(directory.Path("large"), (uintmax_t{1} << 30) + 1);
+  const testing_support::ProgramEnd large =
+      RunAssay({"sandbox", "run", program, "--stdin", directory.Path("large")});
+  EXPECT_EQ(large.status, 1);
+  EXPECT_THAT(large.err, HasSubstr("large: 1,073,741,825 bytes, wanted at most 1 GiB"));
+}
+
+TEST(SandboxCommand, LimitsThatMakeNoSenseAreWrongUse) {
+  const TemporaryDirectory directory;
+  WriteWholeFile(directory.Path("p.py"), "print(1)\n");
+  for (const auto& [flag, value] : {std::pair{"--memory-mib", "0"},
+                                    {"--memory-mib", "-5"},
+                                    {"--memory-mib", "99999999999"},
+                                    {"--cpu-seconds", "-1"},
+                                    {"--cpu-seconds", "0"},
+                                    {"--seconds", "0"},
+                                    {"--seconds", "-3"},
+                                    {"--seconds", "1e300"}}) {
+    const testing_support::ProgramEnd end =
+        RunAssay({"sandbox", "run", directory.Path("p.py"), absl::StrFormat("%s=%s", flag, value)});
+    EXPECT_EQ(end.status, 2) << flag << " " << value;
+    EXPECT_THAT(end.err, AllOf(HasSubstr(absl::StrFormat("%s: found ", flag)),
+                               HasSubstr(", wanted "), Not(HasSubstr("Traceback"))));
+    EXPECT_EQ(end.out, "");
+  }
+}
+
 }  // namespace
 }  // namespace assay
