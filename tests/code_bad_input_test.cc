@@ -206,6 +206,7 @@ TEST(BadTests, AnInteractorThatFailsIsNobodysScore) {
   const char* echo = "print(int(input()))";
   const char* sleep = "import time\ntime.sleep(100)";
   const char* busy = "while True: pass";
+  const char* reads = "import sys\nsys.stdin.read()";
   const char* asks = "print(1, flush=True)\nassert int(input()) == 1";
   const char* loops =
       "import sys\nprint(1, flush=True)\nwhile sys.stdin.readline() != '1\\n': pass";
@@ -224,8 +225,10 @@ TEST(BadTests, AnInteractorThatFailsIsNobodysScore) {
       {"each waits", "input()\ninput()", asks, JudgeVerdict::kTimeLimit},
       {"each waits, and the interactor knows no end", "input()\ninput()", loops,
        JudgeVerdict::kTimeLimit},
-      {"the interactor crashes", echo, "1 / 0", JudgeVerdict::kCheckerError},
-      {"the interactor says wrong", echo, "raise SystemExit(1)", JudgeVerdict::kWrongAnswer},
+      // With programs that an early end does not kill: of two deaths at once the first is not
+      // known.
+      {"the interactor crashes", reads, "1 / 0", JudgeVerdict::kCheckerError},
+      {"the interactor says wrong", reads, "raise SystemExit(1)", JudgeVerdict::kWrongAnswer},
       {"the program says nothing", "pass", asks, JudgeVerdict::kWrongAnswer},
       {"the program crashes", "1 / 0", asks, JudgeVerdict::kRuntimeError}};
   for (const auto& row : table) {

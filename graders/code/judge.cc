@@ -191,8 +191,11 @@ absl::StatusOr<TestResult> InteractiveTest(Runner& runner, const CodeProblem& pr
   TestResult result = ResultOf(own);
   const bool limit =
       result.verdict != JudgeVerdict::kAccepted && result.verdict != JudgeVerdict::kRuntimeError;
-  const bool crashed_first =
-      result.verdict == JudgeVerdict::kRuntimeError && own.run.ended_us < other.run.ended_us;
+  const bool left_alone = interactor.guarded && other.run.exit_code == kGuardGone;
+  // Who ends because the other did may be seen to end first: a death is told when all of a cell is
+  // gone. An interactor that was left alone came second, whatever the clock says.
+  const bool crashed_first = result.verdict == JudgeVerdict::kRuntimeError &&
+                             (left_alone || own.run.ended_us < other.run.ended_us);
   if (own.run.stopped == RunStopped::kWall && Hangs(own, other, wall_ms)) {
     Fail(JudgeVerdict::kCheckerError,
          absl::StrFormat("the interactor: still ran when its program was gone (%s)", other.why),
@@ -201,7 +204,7 @@ absl::StatusOr<TestResult> InteractiveTest(Runner& runner, const CodeProblem& pr
     TestResult said = result;
     said.verdict = JudgeVerdict::kAccepted;
     said.why.clear();
-    if (other.run.exit_code == kGuardGone && interactor.guarded) {
+    if (left_alone) {
       Fail(JudgeVerdict::kWrongAnswer,
            absl::StrFormat("the program ended before the talk did: %s",
                            Kept(Trim(other.run.standard_error))),
