@@ -353,11 +353,6 @@ absl::StatusOr<Json> Probe(const Options& options) {
 
 void CheckEndpoint(const Options& options, std::vector<Finding>* findings) {
   if (options.model.empty() && options.base_urls.empty() && options.backend.empty()) return;
-  if (options.model.empty() && !options.base_urls.empty()) {
-    findings->push_back({"endpoint", Health::kProblem,
-                         "--base-url needs --model NAME: which of its models to ask"});
-    return;
-  }
   const absl::StatusOr<Json> servers = Probe(options);
   if (!servers.ok()) {
     findings->push_back({options.base_urls.empty() ? "model" : "endpoint", Health::kProblem,

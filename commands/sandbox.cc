@@ -70,17 +70,14 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 
 // What a limit may be; the first flag that is none is wrong use.
 absl::Status CheckLimits(const RunFlags& flags) {
-  constexpr double kLeast = 0.001, kMost = 86400;
-  const std::pair<const char*, double> seconds[] = {{"--seconds", flags.seconds},
-                                                    {"--cpu-seconds", flags.cpu_seconds}};
-  for (const auto& [name, value] : seconds) {
-    if (value >= kLeast && value <= kMost) continue;
-    return InvalidArgument("%s: found %s, wanted seconds from 0.001 to 86,400", name,
-                           Json(value).Dump());
-  }
-  if (flags.memory_mib >= 1 && flags.memory_mib <= 1 << 20) return absl::OkStatus();
-  return InvalidArgument("--memory-mib: found %d, wanted MiB from 1 to 1,048,576",
-                         flags.memory_mib);
+  const auto check = [](std::string_view name, const Json& value, const LimitRange& range) {
+    if (range.Holds(value.AsNumber())) return absl::OkStatus();
+    return InvalidArgument("%s: found %s, wanted %s", std::string(name), value.Dump(),
+                           std::string(range.wanted));
+  };
+  RETURN_IF_ERROR(check("--seconds", flags.seconds, kSecondsOfALimit));
+  RETURN_IF_ERROR(check("--cpu-seconds", flags.cpu_seconds, kSecondsOfALimit));
+  return check("--memory-mib", flags.memory_mib, kMebibytesOfALimit);
 }
 
 Json ToJson(const ProgramEnd& end, const Sandbox& sandbox) {

@@ -13,6 +13,7 @@
 #include "harness/text.h"
 #include "harness/token_logprobs.h"
 #include "reports/breakdown.h"
+#include "reports/compare.h"
 #include "reports/published.h"
 #include "reports/results.h"
 #include "reports/show.h"
@@ -55,16 +56,6 @@ absl::StatusOr<std::optional<Outcome>> ParseOutcome(const std::string& name) {
   }
   return InvalidArgument("--outcome: expected one of %s, found '%s'%s", Join(names, ", "), name,
                          DidYouMean(name, names));
-}
-
-absl::StatusOr<const TaskManifest*> FindTask(const RunManifest& run, const std::string& name) {
-  std::vector<std::string> names;
-  for (const TaskManifest& task : run.tasks) {
-    if (task.name == name) return &task;
-    names.push_back(task.name);
-  }
-  return NotFound("run %s has no task '%s'%s (it has: %s)", run.id, name, DidYouMean(name, names),
-                  Join(names, ", "));
 }
 
 // --- samples ---
@@ -147,7 +138,7 @@ absl::Status ShowSamples(Store& store, const RunSummary& run, const Options& opt
   }
   const Terminal terminal = TerminalOf(stdout);
   for (const SampleView& view : views) {
-    ASSIGN_OR_RETURN(const TaskManifest* task, FindTask(run.manifest, view.stored.task));
+    ASSIGN_OR_RETURN(const TaskManifest* task, NamedTask(run.manifest, view.stored.task));
     const std::string text = DescribeSample(
         view, *task, options.reasoning ? Reasoning::kFull : Reasoning::kFolded, terminal);
     std::printf("%s\n", text.c_str());
@@ -190,7 +181,7 @@ absl::Status ShowFailures(Store& store, const RunSummary& run, const Options& op
 
 absl::Status ShowRun(Store& store, RunSummary run, const Options& options) {
   if (!options.task.empty()) {
-    ASSIGN_OR_RETURN(const TaskManifest* task, FindTask(run.manifest, options.task));
+    ASSIGN_OR_RETURN(const TaskManifest* task, NamedTask(run.manifest, options.task));
     run.manifest.tasks = {TaskManifest(*task)};
   }
   ASSIGN_OR_RETURN(const std::vector<TaskResult> results, LoadResults(store, run));
@@ -238,7 +229,7 @@ absl::Status Show(const Options& options) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Store> store,
                    Store::Open(options.database, StoreMode::kReadOnly));
   ASSIGN_OR_RETURN(RunSummary run, store->FindRun(options.run));
-  if (!options.task.empty()) RETURN_IF_ERROR(FindTask(run.manifest, options.task).status());
+  if (!options.task.empty()) RETURN_IF_ERROR(NamedTask(run.manifest, options.task).status());
   if (options.failures) return ShowFailures(*store, run, options);
   if (options.wants_samples()) return ShowSamples(*store, run, options);
   return ShowRun(*store, std::move(run), options);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "commands/shared/named_runs.h"
 #include "commands/shared/run_execution.h"
 #include "harness/command.h"
 #include "harness/compress.h"
@@ -16,6 +17,7 @@
 #include "harness/status.h"
 #include "harness/store.h"
 #include "harness/text.h"
+#include "reports/compare.h"
 
 namespace assay {
 namespace {
@@ -54,21 +56,27 @@ absl::StatusOr<TaskGrading> Bind(const VerifyFlags& flags) {
                      options);
 }
 
-// A whole reply, as a server would have sent it: split, extracted, graded.
-absl::StatusOr<Judged> JudgeReply(const TaskGrading& grading, const Problem& problem,
-                                  std::string_view reply) {
+absl::StatusOr<Judged> Judge(const TaskGrading& grading, const Problem& problem, Sample sample) {
   Judged judged;
-  const SplitReply split = SplitReasoning(reply, std::nullopt, /*prefix_opened=*/false);
-  Completion& completion = judged.sample.completion;
-  completion.raw = reply;
-  completion.reasoning = split.reasoning;
-  completion.answer = split.answer;
-  completion.unclosed_reasoning = split.unclosed;
+  judged.sample = std::move(sample);
   const auto begin = std::chrono::steady_clock::now();
   RETURN_IF_ERROR(GradeSample(grading, problem, &judged.sample));
   judged.microseconds =
       std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count();
   return judged;
+}
+
+// A whole reply, as a server would have sent it: split, extracted, graded.
+absl::StatusOr<Judged> JudgeReply(const TaskGrading& grading, const Problem& problem,
+                                  std::string_view reply) {
+  Sample sample;
+  const SplitReply split = SplitReasoning(reply, std::nullopt, /*prefix_opened=*/false);
+  Completion& completion = sample.completion;
+  completion.raw = reply;
+  completion.reasoning = split.reasoning;
+  completion.answer = split.answer;
+  completion.unclosed_reasoning = split.unclosed;
+  return Judge(grading, problem, std::move(sample));
 }
 
 // An answer that is already extracted.
@@ -82,13 +90,9 @@ absl::StatusOr<Judged> JudgeAnswer(TaskGrading grading, const Problem& problem,
     return extraction;
   };
   // Not JudgeReply: an answer that holds a tag is not to be split.
-  Judged judged;
-  judged.sample.completion.answer = answer;
-  const auto begin = std::chrono::steady_clock::now();
-  RETURN_IF_ERROR(GradeSample(grading, problem, &judged.sample));
-  judged.microseconds =
-      std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count();
-  return judged;
+  Sample sample;
+  sample.completion.answer = answer;
+  return Judge(grading, problem, std::move(sample));
 }
 
 constexpr size_t kShownBytes = 500;
@@ -152,6 +156,11 @@ void PrintForPeople(const Judged& judged) {
   line("time", absl::StrFormat("%.1f us", judged.microseconds));
 }
 
+void Print(const Judged& judged, bool json) {
+  if (!json) return PrintForPeople(judged);
+  std::printf("%s\n", ToJson(judged).Dump().c_str());
+}
+
 int Fail(const absl::Status& status) {
   std::fprintf(stderr, "assay verify: %s\n", Printable(std::string(status.message())).c_str());
   return 1;
@@ -168,8 +177,7 @@ absl::Status VerifyOne(const VerifyFlags& flags) {
   const bool reply = !flags.extractor.empty() || grading.reads_whole_completion;
   ASSIGN_OR_RETURN(const Judged judged, reply ? JudgeReply(grading, problem, flags.answer[0])
                                               : JudgeAnswer(grading, problem, flags.answer[0]));
-  if (!flags.json) PrintForPeople(judged);
-  if (flags.json) std::printf("%s\n", ToJson(judged).Dump().c_str());
+  Print(judged, flags.json);
   return absl::OkStatus();
 }
 
@@ -178,24 +186,12 @@ absl::Status VerifyOne(const VerifyFlags& flags) {
 // By the extractor and grader that the run's manifest names, as this program has them now. Stores
 // nothing.
 absl::Status VerifyStored(const VerifyFlags& flags) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<Store> store,
-                   Store::Open(flags.database, StoreMode::kReadOnly));
-  ASSIGN_OR_RETURN(const RunSummary run, store->FindRun(flags.run));
-  const std::string& id = run.manifest.id;
-  const TaskManifest* task = nullptr;
-  std::vector<std::string> names;
-  for (const TaskManifest& one : run.manifest.tasks) {
-    names.push_back(one.name);
-    if (one.name == flags.task || (flags.task.empty() && run.manifest.tasks.size() == 1)) {
-      task = &one;
-    }
-  }
-  if (task == nullptr) {
-    return flags.task.empty()
-               ? InvalidArgument("--task: run %s has several: %s", id, Join(names, ", "))
-               : NotFound("run %s has no task '%s'%s", id, flags.task,
-                          DidYouMean(flags.task, names));
-  }
+  NamedRuns runs(flags.database);
+  ASSIGN_OR_RETURN(const NamedRun named, runs.Find(flags.run));
+  Store* const store = named.store;
+  const RunManifest& run = named.run.manifest;
+  const std::string& id = run.id;
+  ASSIGN_OR_RETURN(const TaskManifest* task, NamedTask(run, flags.task));
   ASSIGN_OR_RETURN(const std::optional<StoredProblem> asked,
                    store->FindProblem(id, task->name, flags.problem));
   if (!asked) {
@@ -209,19 +205,14 @@ absl::Status VerifyStored(const VerifyFlags& flags) {
   std::optional<Judged> judged;
   ASSIGN_OR_RETURN(const TaskGrading grading, BindGrading(*task));
   RETURN_IF_ERROR(store->ForEachSample(id, filter, [&](const StoredSample& stored) {
-    judged.emplace().sample = stored.sample;
-    const auto begin = std::chrono::steady_clock::now();
-    RETURN_IF_ERROR(GradeSample(grading, asked->problem, &judged->sample));
-    judged->microseconds =
-        std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - begin).count();
+    ASSIGN_OR_RETURN(judged, Judge(grading, asked->problem, stored.sample));
     return absl::OkStatus();
   }));
   if (!judged) {
     return NotFound("run %s, task %s, problem %s: there is no sample %d", id, task->name,
                     flags.problem, *flags.sample);
   }
-  if (!flags.json) PrintForPeople(*judged);
-  if (flags.json) std::printf("%s\n", ToJson(*judged).Dump().c_str());
+  Print(*judged, flags.json);
   return absl::OkStatus();
 }
 
@@ -401,8 +392,9 @@ Command VerifyCommand() {
         "--pairs", &flags->pairs,
         "A JSONL file, or - for standard input, with gold and pred (or raw, a whole reply) in "
         "each row");
-    line.Option("--run", &flags->run,
-                "The run of a stored sample, by id, name or 'last'; it is judged as its task says");
+    line.Option(
+        "--run", &flags->run,
+        "The run of a stored sample: id, name, 'last' or DATABASE:RUN; judged as its task says");
     line.Option("--task", &flags->task, "The stored sample's task");
     line.Option("--problem", &flags->problem, "The stored sample's problem");
     line.Option("--sample", &flags->sample, "The stored sample's number, from 1");

@@ -33,7 +33,7 @@ absl::StatusOr<std::string> ReadText(const Json& options, std::string_view name,
 }
 
 absl::StatusOr<std::optional<double>> ReadLimit(const Json& options, std::string_view name,
-                                                const code::LimitRange& range) {
+                                                const LimitRange& range) {
   const Json* value = options.Find(name);
   if (value == nullptr || value->is_null()) return std::optional<double>();
   if (value->is_number() && range.Holds(value->AsNumber()))
@@ -76,10 +76,9 @@ absl::StatusOr<CodeOptions> ReadOptions(const Json& json, const std::vector<std:
   ASSIGN_OR_RETURN(const std::string profile, ReadText(json, "profile", "native"));
   ASSIGN_OR_RETURN(options.profile, ProfileFromName(profile));
   options.all_tests = json.FindBool("all_tests").value_or(false);
-  ASSIGN_OR_RETURN(options.time_limit_seconds,
-                   ReadLimit(json, "time_limit_s", code::kSecondsOfALimit));
+  ASSIGN_OR_RETURN(options.time_limit_seconds, ReadLimit(json, "time_limit_s", kSecondsOfALimit));
   ASSIGN_OR_RETURN(const std::optional<double> memory,
-                   ReadLimit(json, "memory_limit_mb", code::kMebibytesOfALimit));
+                   ReadLimit(json, "memory_limit_mb", kMebibytesOfALimit));
   if (memory) options.memory_limit_mib = static_cast<int64_t>(*memory);
   return options;
 }

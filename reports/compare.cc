@@ -201,6 +201,17 @@ const TaskManifest* FindTask(const RunManifest& run, std::string_view name) {
   return found == run.tasks.end() ? nullptr : &*found;
 }
 
+absl::StatusOr<const TaskManifest*> NamedTask(const RunManifest& run, const std::string& name) {
+  const std::vector<std::string> names = TaskNames(run);
+  if (name.empty() && names.size() == 1) return &run.tasks[0];
+  if (name.empty()) {
+    return InvalidArgument("run %s has several tasks, name one: %s", run.id, Join(names, ", "));
+  }
+  if (const TaskManifest* found = FindTask(run, name)) return found;
+  return NotFound("run %s has no task '%s'%s; it has %s", run.id, name, DidYouMean(name, names),
+                  Join(names, ", "));
+}
+
 TaskComparison CompareTask(const LoadedOutcomes& in_a, const RunManifest& a,
                            const TaskManifest& task_a, const LoadedOutcomes& in_b,
                            const RunManifest& b, const TaskManifest& task_b) {
@@ -236,9 +247,7 @@ absl::StatusOr<Comparison> CompareRuns(Store& store_a, const RunSummary& a, Stor
   comparison.b = b;
   for (const std::string& name : tasks) {
     for (const RunSummary* run : {&a, &b}) {
-      const std::vector<std::string> names = TaskNames(run->manifest);
-      if (FindTask(run->manifest, name) != nullptr) continue;
-      return NotFound("run %s has no task '%s'%s", run->manifest.id, name, DidYouMean(name, names));
+      RETURN_IF_ERROR(NamedTask(run->manifest, name).status());
     }
   }
   const auto wanted = [&](const std::string& name) {

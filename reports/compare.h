@@ -51,6 +51,9 @@ TaskComparison CompareTask(const LoadedOutcomes& in_a, const RunManifest& a,
 void AdjustForTasks(const std::vector<TaskComparison*>& tasks);
 
 const TaskManifest* FindTask(const RunManifest& run, std::string_view name);
+// The same for a name that somebody gave; "" is the task of a run that has one. Else an error that
+// lists what there is.
+absl::StatusOr<const TaskManifest*> NamedTask(const RunManifest& run, const std::string& name);
 
 // "B is better than A on math_500 by 8.1 points, 95 % interval [+3.0, +13.2], p = 0.002; on ... no
 // difference can be seen". The letters are those of the two runs.

@@ -16,6 +16,7 @@
 #include "harness/status.h"
 #include "harness/text.h"
 #include "harness/token_logprobs.h"
+#include "reports/compare.h"
 
 namespace assay {
 namespace {
@@ -228,13 +229,8 @@ std::string FileNamePart(std::string_view text) {
 absl::StatusOr<std::vector<TaskManifest>> ChooseTasks(const RunManifest& run,
                                                       const std::string& task) {
   if (task.empty()) return run.tasks;
-  std::vector<std::string> names;
-  for (const TaskManifest& one : run.tasks) {
-    if (one.name == task) return std::vector<TaskManifest>{one};
-    names.push_back(one.name);
-  }
-  return NotFound("run %s has no task '%s'%s; it has %s", run.id, task, DidYouMean(task, names),
-                  Join(names, ", "));
+  ASSIGN_OR_RETURN(const TaskManifest* found, NamedTask(run, task));
+  return std::vector<TaskManifest>{*found};
 }
 
 absl::Status ForEachProblemWithSamples(

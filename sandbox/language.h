@@ -43,6 +43,15 @@ struct Language {
   std::string probe_output;
 };
 
+// What a row, a task or a person may give as a limit.
+struct LimitRange {
+  double least, most;
+  std::string_view wanted;
+  bool Holds(double value) const { return value >= least && value <= most; }  // NaN: no
+};
+constexpr LimitRange kSecondsOfALimit = {0.001, 86400, "seconds from 0.001 to 86,400"};
+constexpr LimitRange kMebibytesOfALimit = {1, 1 << 20, "MiB from 1 to 1,048,576"};
+
 constexpr int64_t kGuardFailed = 3;  // it raised what nobody caught; testlib's own failure
 constexpr int64_t kGuardGone = 217;  // the same, since whom it reads from or writes to has ended
 

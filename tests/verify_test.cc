@@ -135,6 +135,9 @@ TEST(Verify, AStoredSampleIsJudgedAgainAsItsTaskSays) {
   EXPECT_THAT(verify({"--problem", "p1", "--sample", "2"}).err, HasSubstr("there is no sample 2"));
   EXPECT_EQ(verify({"--problem", "p1", "--sample", "0"}).status, 2);
   EXPECT_EQ(verify({"--problem", "p1"}).status, 2);
+  const ProgramEnd elsewhere =
+      RunAssay({"verify", "--run", database + ":run", "--problem", "p0", "--sample", "1"});
+  EXPECT_EQ(elsewhere.status, 0) << elsewhere.err;
   EXPECT_EQ(verify({"5", "5", "--problem", "p1", "--sample", "1"}).status, 2);
 }
 

@@ -7,6 +7,7 @@
 #include "graders/code/private_tests.h"
 #include "harness/status.h"
 #include "harness/text.h"
+#include "sandbox/language.h"
 
 namespace assay::code {
 namespace {

@@ -42,15 +42,6 @@ struct CodeProblem {
   bool several_answers = false;     // the statement allows more than the expected output
 };
 
-// What a row or a task may give as a limit.
-struct LimitRange {
-  double least, most;
-  std::string_view wanted;
-  bool Holds(double value) const { return value >= least && value <= most; }  // NaN: no
-};
-constexpr LimitRange kSecondsOfALimit = {0.001, 86400, "seconds from 0.001 to 86,400"};
-constexpr LimitRange kMebibytesOfALimit = {1, 1 << 20, "MiB from 1 to 1,048,576"};
-
 // Reads our own form and those of the published sets: `tests` as a list of {input, output},
 // {stdin, expected}, {args, expected}, {code}; LiveCodeBench's public_test_cases and
 // private_test_cases; HumanEval's test and MBPP's test_list. `where` begins the messages.

@@ -210,7 +210,11 @@ absl::StatusOr<Settings> ReadSettings(const BackendConfig& config) {
   Settings settings;
   const std::string_view model = config.model;
   settings.model = std::string(model.starts_with("openai/") ? model.substr(7) : model);
-  if (settings.model.empty()) return InvalidArgument("--model: expected openai/NAME or NAME");
+  if (settings.model.empty()) {
+    return InvalidArgument(
+        "--model: expected NAME or openai/NAME, which of the endpoint's models to ask, found '%s'",
+        model);
+  }
   if (config.options.is_object()) {
     for (const auto& [name, value] : config.options.AsMembers()) {
       RETURN_IF_ERROR(SetOption(name, value, &settings));
