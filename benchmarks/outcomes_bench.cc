@@ -106,8 +106,11 @@ void BM_ComparePaired(benchmark::State& state) {
   const auto a = Fill(static_cast<int>(state.range(0)), 4);
   auto input = LoadOutcomes(*a->store, a->run, a->run.manifest.tasks[0]);
   CHECK(input.ok());
-  MetricInput other = *input;
-  for (ProblemOutcomes& problem : other.problems) problem.samples[0].score = 0;
+  MetricInput other;
+  for (ProblemOutcomes problem : input->problems) {
+    problem.samples[0].score = 0;
+    other.problems.push_back(problem);
+  }
   for (auto _ : state) benchmark::DoNotOptimize(ComparePaired(*input, other));
 }
 BENCHMARK(BM_ComparePaired)->Arg(500)->Arg(14042)->Unit(benchmark::kMillisecond);

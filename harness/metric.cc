@@ -25,43 +25,40 @@ class ClusterNumbers {
 
 }  // namespace
 
-std::optional<double> SampleOutcome::Measure(std::string_view name) const {
-  for (const auto& [known, value] : measures) {
-    if (known == name) return value;
-  }
-  return std::nullopt;
-}
-
 double EarnedScore(const SampleOutcome& sample) {
   return sample.outcome == Outcome::kUndecided ? 0 : sample.score;
 }
 
-std::vector<ProblemMean> MeansOverSamples(
-    const MetricInput& input, const std::function<double(const SampleOutcome&)>& value) {
-  std::vector<ProblemMean> means;
-  means.reserve(input.problems.size());
+void ForEachMean(const MetricInput& input, const std::function<double(const SampleOutcome&)>& value,
+                 const std::function<void(const ProblemOutcomes&, const ProblemMean&)>& visit) {
   ClusterNumbers clusters;
   std::vector<double> values;
   for (const ProblemOutcomes& problem : input.problems) {
     if (problem.samples.empty()) continue;
     values.clear();
     for (const SampleOutcome& sample : problem.samples) values.push_back(value(sample));
-    means.push_back(MeanOfSamples(values, clusters.Of(problem)));
+    visit(problem, MeanOfSamples(values, clusters.Of(problem)));
   }
-  return means;
 }
 
-std::vector<ProblemMean> ValuesOfProblems(
-    const MetricInput& input, const std::function<double(const ProblemOutcomes&)>& value) {
-  std::vector<ProblemMean> values;
-  values.reserve(input.problems.size());
+MeanSums MeansOverSamples(const MetricInput& input,
+                          const std::function<double(const SampleOutcome&)>& value) {
+  MeanSums sums;
+  ForEachMean(input, value,
+              [&](const ProblemOutcomes&, const ProblemMean& mean) { sums.Add(mean); });
+  return sums;
+}
+
+MeanSums ValuesOfProblems(const MetricInput& input,
+                          const std::function<double(const ProblemOutcomes&)>& value) {
+  MeanSums sums;
   ClusterNumbers clusters;
   for (const ProblemOutcomes& problem : input.problems) {
     if (problem.samples.empty()) continue;
-    values.push_back(
+    sums.Add(
         {value(problem), 0, static_cast<int64_t>(problem.samples.size()), clusters.Of(problem)});
   }
-  return values;
+  return sums;
 }
 
 std::vector<RatioTerm> RatioTerms(const MetricInput& input,
@@ -81,8 +78,7 @@ std::vector<RatioTerm> RatioTerms(const MetricInput& input,
   return terms;
 }
 
-absl::StatusOr<std::vector<NamedEstimate>> OneMean(std::string name,
-                                                   const std::vector<ProblemMean>& means) {
+absl::StatusOr<std::vector<NamedEstimate>> OneMean(std::string name, const MeanSums& means) {
   if (means.empty()) return FailedPrecondition("%s: no graded samples", name);
   return std::vector<NamedEstimate>{{std::move(name), MeanEstimate(means)}};
 }
@@ -122,16 +118,18 @@ absl::StatusOr<std::vector<int64_t>> SubsetSizes(const MetricInput& input,
     return InvalidArgument("metric '%s': nothing may follow the number of samples, found '_%s'",
                            asked.family, asked.rest);
   }
-  const ProblemOutcomes* fewest = nullptr;
+  int64_t most = 0;
+  std::string fewest;  // the problem that has no more
   for (const ProblemOutcomes& problem : input.problems) {
-    if (problem.samples.empty()) continue;
-    if (fewest == nullptr || problem.samples.size() < fewest->samples.size()) fewest = &problem;
+    const auto samples = static_cast<int64_t>(problem.samples.size());
+    if (samples == 0 || (most > 0 && samples >= most)) continue;
+    most = samples;
+    fewest = problem.id;
   }
-  if (fewest == nullptr) return FailedPrecondition("%sk: no graded samples", asked.family);
-  const auto most = static_cast<int64_t>(fewest->samples.size());
+  if (most == 0) return FailedPrecondition("%sk: no graded samples", asked.family);
   if (asked.k && *asked.k > most) {
     return FailedPrecondition("%s%d: problem '%s' has %d graded samples", asked.family, *asked.k,
-                              fewest->id, most);
+                              fewest, most);
   }
   if (asked.k) return std::vector<int64_t>{*asked.k};
   std::vector<int64_t> sizes;

@@ -14,35 +14,14 @@
 
 #include "absl/status/statusor.h"
 #include "harness/json.h"
+#include "harness/outcome_list.h"
 #include "harness/statistics.h"
 #include "harness/types.h"
 
 namespace assay {
 
-struct SampleOutcome {
-  int index = 0;
-  Outcome outcome = Outcome::kUndecided;
-  double score = 0;
-  int answer_class = -1;  // answers that the grader calls the same share a class; -1: no answer
-  int64_t reasoning_tokens = 0;
-  int64_t answer_tokens = 0;
-  // The numbers under "measures" of the verdict's detail, for metrics that need more than one score
-  // ("strict": 2). Empty for most graders.
-  std::vector<std::pair<std::string, double>> measures;
-
-  std::optional<double> Measure(std::string_view name) const;
-};
-
-struct ProblemOutcomes {
-  std::string id;
-  std::string cluster;  // problems that are not independent share one; empty: its own
-  std::vector<std::string> tags;
-  std::vector<SampleOutcome>
-      samples;  // those stored and graded, by index; fewer than planned where some are missing
-};
-
 struct MetricInput {
-  std::vector<ProblemOutcomes> problems;
+  OutcomeList problems;        // read in a loop, as often as it takes
   int samples_planned = 1;     // per problem
   uint64_t seed = 0;           // for whatever is drawn at random
   bool answer_classes = true;  // false: not looked for, every answer_class is -1
@@ -70,20 +49,22 @@ struct Metric {
 // What a sample earns: its score, and 0 while it is undecided.
 double EarnedScore(const SampleOutcome& sample);
 
-// Each problem's mean of `value` over its samples, with its cluster.
-std::vector<ProblemMean> MeansOverSamples(const MetricInput& input,
-                                          const std::function<double(const SampleOutcome&)>& value);
+// Each problem's mean of `value` over its samples, with its cluster: shown one by one, or summed
+// up.
+void ForEachMean(const MetricInput& input, const std::function<double(const SampleOutcome&)>& value,
+                 const std::function<void(const ProblemOutcomes&, const ProblemMean&)>& visit);
+MeanSums MeansOverSamples(const MetricInput& input,
+                          const std::function<double(const SampleOutcome&)>& value);
 // One value for each problem from all its samples, with its cluster.
-std::vector<ProblemMean> ValuesOfProblems(
-    const MetricInput& input, const std::function<double(const ProblemOutcomes&)>& value);
+MeanSums ValuesOfProblems(const MetricInput& input,
+                          const std::function<double(const ProblemOutcomes&)>& value);
 // Sums over each problem, for a ratio of sums.
 std::vector<RatioTerm> RatioTerms(const MetricInput& input,
                                   const std::function<double(const SampleOutcome&)>& numerator,
                                   const std::function<double(const SampleOutcome&)>& denominator);
 
 // MeanEstimate, or an error that says there is nothing to measure.
-absl::StatusOr<std::vector<NamedEstimate>> OneMean(std::string name,
-                                                   const std::vector<ProblemMean>& means);
+absl::StatusOr<std::vector<NamedEstimate>> OneMean(std::string name, const MeanSums& means);
 
 // "g-pass@16_0.5": family "g-pass@", k 16, rest "0.5". "pass@k" has no k. Lower case. An error
 // where k is no positive integer.

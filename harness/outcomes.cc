@@ -133,9 +133,7 @@ SampleOutcome OutcomeOf(const Sample& sample, AnswerClasses* classes) {
 }
 
 absl::Status ReadProblems(Store& store, const RunSummary& run, const TaskManifest& task,
-                          const OutcomeOptions& options, std::vector<ProblemOutcomes>* problems) {
-  // Half a million of them at once is what a run's memory peaks at: no doubling.
-  if (task.problems > 0) problems->reserve(static_cast<size_t>(task.problems));
+                          const OutcomeOptions& options, OutcomeList* problems) {
   return store.ForEachProblem(run.manifest.id, task.name,
                               [&](const Problem& problem, const Prompt& prompt) {
                                 if (options.on_problem) options.on_problem(problem, prompt);
@@ -145,33 +143,39 @@ absl::Status ReadProblems(Store& store, const RunSummary& run, const TaskManifes
 }
 
 absl::Status ReadSamples(Store& store, const RunSummary& run, const TaskManifest& task,
-                         const OutcomeOptions& options, AnswerClasses* classes,
-                         LoadedOutcomes* loaded) {
-  std::vector<ProblemOutcomes>& problems = loaded->input.problems;
+                         const OutcomeOptions& options, const OutcomeList& asked,
+                         AnswerClasses* classes, LoadedOutcomes* loaded) {
   SampleFilter filter;
   filter.task = task.name;
-  size_t at = 0;
-  return store.ForEachSample(run.manifest.id, filter, [&](const StoredSample& stored) {
+  auto problem = asked.begin();
+  std::vector<SampleOutcome> samples;  // of `problem`
+  const auto finish_problem = [&] {
+    if (samples.empty()) return;
+    ProblemOutcomes finished = *problem;
+    finished.samples.swap(samples);
+    loaded->input.problems.push_back(finished);
+  };
+  RETURN_IF_ERROR(store.ForEachSample(run.manifest.id, filter, [&](const StoredSample& stored) {
     ++loaded->counts.stored;
     if (options.on_sample) options.on_sample(stored);
     if (!stored.graded) return absl::OkStatus();
     CountGraded(stored.sample.verdict.outcome, &loaded->counts);
     CountIsolation(stored.sample.verdict.detail, &loaded->counts);
     // Samples come problem by problem, in the problems' own order.
-    const size_t before = at;
-    while (at < problems.size() && problems[at].id != stored.sample.problem_id) ++at;
-    if (at == problems.size()) {
+    if (problem != asked.end() && problem->id != stored.sample.problem_id) {
+      finish_problem();
+      while (problem != asked.end() && problem->id != stored.sample.problem_id) ++problem;
+      if (classes != nullptr) classes->Clear();
+    }
+    if (problem == asked.end()) {
       return Internal("run %s, task %s: a sample of the unknown problem '%s'", run.manifest.id,
                       task.name, stored.sample.problem_id);
     }
-    if (at != before && classes != nullptr) classes->Clear();
-    ProblemOutcomes& current = problems[at];
-    if (current.samples.empty()) {
-      current.samples.reserve(static_cast<size_t>(std::max(1, task.samples_per_problem)));
-    }
-    current.samples.push_back(OutcomeOf(stored.sample, classes));
+    samples.push_back(OutcomeOf(stored.sample, classes));
     return absl::OkStatus();
-  });
+  }));
+  finish_problem();
+  return absl::OkStatus();
 }
 
 // ---- estimates ----
@@ -227,17 +231,16 @@ Estimate MeanWith(const MetricInput& input, Outcome outcome, double value) {
 
 // pass@1 over all that was planned, where what is not graded earns `value`.
 Estimate MeanWithMissing(const MetricInput& input, int64_t problems_planned, double value) {
-  std::vector<ProblemMean> means = MeansOverSamples(input, EarnedScore);
   const auto planned = static_cast<double>(input.samples_planned);
-  for (ProblemMean& problem : means) {
+  MeanSums means;
+  ForEachMean(input, EarnedScore, [&](const ProblemOutcomes&, ProblemMean problem) {
     const double graded = std::min(static_cast<double>(problem.samples), planned);
     problem.mean = (problem.mean * graded + value * (planned - graded)) / planned;
     problem.samples = std::max<int64_t>(problem.samples, input.samples_planned);
-  }
+    means.Add(problem);
+  });
   const ProblemMean absent = {value, 0, input.samples_planned, -1};
-  if (static_cast<int64_t>(means.size()) < problems_planned) {
-    means.resize(static_cast<size_t>(problems_planned), absent);
-  }
+  while (means.size() < problems_planned) means.Add(absent);
   return MeanEstimate(means);
 }
 
@@ -254,26 +257,24 @@ void AddBounds(const MetricInput& input, TaskResult* result) {
 
 struct TagMembers {
   OutcomeCounts counts;
-  std::vector<ProblemMean> means;
+  MeanSums means;
 };
 
 void AddTags(const MetricInput& input, TaskResult* result) {
-  const std::vector<ProblemMean> means = MeansOverSamples(input, EarnedScore);
   std::map<std::string, TagMembers> members;
-  size_t with_samples = 0;
-  for (const ProblemOutcomes& problem : input.problems) {
-    if (problem.samples.empty()) continue;
-    const ProblemMean& mean = means[with_samples++];
+  int64_t problems = 0;
+  ForEachMean(input, EarnedScore, [&](const ProblemOutcomes& problem, const ProblemMean& mean) {
+    ++problems;
     for (const std::string& tag : problem.tags) {
       TagMembers& tagged = members[tag];
-      tagged.means.push_back(mean);
+      tagged.means.Add(mean);
       for (const SampleOutcome& sample : problem.samples) {
         CountGraded(sample.outcome, &tagged.counts);
       }
     }
-  }
+  });
   for (auto& [tag, tagged] : members) {
-    if (tagged.means.size() == means.size()) continue;  // splits nothing
+    if (tagged.means.size() == problems) continue;  // splits nothing
     tagged.counts.planned = tagged.counts.stored = tagged.counts.graded;
     result->tags.push_back({tag, tagged.counts, MeanEstimate(tagged.means)});
   }
@@ -310,13 +311,12 @@ absl::StatusOr<LoadedOutcomes> LoadOutcomesAndCounts(Store& store, const RunSumm
     ASSIGN_OR_RETURN(same, EqualityOf(task));
   }
   AnswerClasses classes(same);
-  std::vector<ProblemOutcomes>& problems = loaded.input.problems;
-  RETURN_IF_ERROR(ReadProblems(store, run, task, options, &problems));
-  RETURN_IF_ERROR(
-      ReadSamples(store, run, task, options, options.answer_classes ? &classes : nullptr, &loaded));
-  const auto asked = static_cast<int64_t>(problems.size());
-  loaded.counts.planned = std::max(PlannedSamples(run, task, asked), loaded.counts.stored);
-  std::erase_if(problems, [](const ProblemOutcomes& problem) { return problem.samples.empty(); });
+  OutcomeList asked;
+  RETURN_IF_ERROR(ReadProblems(store, run, task, options, &asked));
+  RETURN_IF_ERROR(ReadSamples(store, run, task, options, asked,
+                              options.answer_classes ? &classes : nullptr, &loaded));
+  loaded.counts.planned =
+      std::max(PlannedSamples(run, task, static_cast<int64_t>(asked.size())), loaded.counts.stored);
   return loaded;
 }
 

@@ -16,17 +16,16 @@ constexpr uint64_t kSignFlipSeed = 20260101;
 struct Side {
   double mean = 0;
   int64_t samples = 0;
-  const ProblemOutcomes* problem = nullptr;
 };
 
-std::map<std::string_view, Side> ById(const MetricInput& input) {
-  std::map<std::string_view, Side> sides;
+std::map<std::string, Side> ById(const MetricInput& input) {
+  std::map<std::string, Side> sides;
   for (const ProblemOutcomes& problem : input.problems) {
     if (problem.samples.empty()) continue;
     double sum = 0;
     for (const SampleOutcome& sample : problem.samples) sum += EarnedScore(sample);
     const auto samples = static_cast<int64_t>(problem.samples.size());
-    sides[problem.id] = {sum / static_cast<double>(samples), samples, &problem};
+    sides[problem.id] = {sum / static_cast<double>(samples), samples};
   }
   return sides;
 }
@@ -101,8 +100,8 @@ void CompareSampling(const Json& a, const Json& b, std::vector<std::string>* dif
 
 PairedTask ComparePaired(const MetricInput& a, const MetricInput& b) {
   PairedTask result;
-  const std::map<std::string_view, Side> of_a = ById(a);
-  const std::map<std::string_view, Side> of_b = ById(b);
+  const std::map<std::string, Side> of_a = ById(a);
+  const std::map<std::string, Side> of_b = ById(b);
   std::vector<double> means_a;
   std::vector<double> means_b;
   std::vector<PairedDifference> differences;
@@ -111,7 +110,7 @@ PairedTask ComparePaired(const MetricInput& a, const MetricInput& b) {
   // In the order asked, so that lists of flips read as the dataset does.
   for (const ProblemOutcomes& problem : a.problems) {
     const auto in_a = of_a.find(problem.id);
-    if (in_a == of_a.end() || in_a->second.problem != &problem) continue;
+    if (in_a == of_a.end()) continue;  // has no sample
     const auto in_b = of_b.find(problem.id);
     if (in_b == of_b.end()) {
       result.only_in_a.push_back(problem.id);

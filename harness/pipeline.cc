@@ -13,7 +13,6 @@
 #include <thread>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "harness/grading.h"
 #include "harness/hash.h"
 #include "harness/keys.h"
@@ -167,8 +166,7 @@ class Pipeline {
     TaskGrading grading;
     std::unique_ptr<ProblemStream> stream;  // while this task is being read
     absl::flat_hash_map<std::string, std::string>
-        stored;                         // problem id + index -> key, from an earlier process
-    absl::flat_hash_set<uint64_t> ids;  // hashes of the ids seen
+        stored;  // problem id + index -> key, from an earlier process
     Sha256 prompt_hash;
     int64_t problems = 0;
     int64_t limit = -1;  // -1: not known yet (a fraction waits for the count)
@@ -294,11 +292,6 @@ absl::StatusOr<std::optional<CompletionRequest>> Pipeline::Plan(const AskedProbl
   const Task& task = plan_.tasks[current_];
   TaskState& state = tasks_[current_];
   const std::string& id = asked.problem.id;
-  if (!state.ids.insert(Hash64(id)).second) {
-    return InvalidArgument(
-        "%s:%d: problem id '%s' was there before; ids must be unique within a task",
-        state.stream->dataset_path(), asked.line, id);
-  }
   state.problems += 1;
   const std::string prompt_json = PromptToJson(asked.prompt).Dump();
   state.prompt_hash.Update(prompt_json);

@@ -76,12 +76,11 @@ struct Spread {
 };
 
 // The standard error of a sum of residuals over `scale`: CR1 where clusters join problems.
-Spread MakeSpread(double value, std::span<const std::pair<double, int>> residuals, double scale,
+Spread MakeSpread(double value, const ResidualSums& sums, int64_t problems, double scale,
                   int64_t samples) {
-  const ResidualSums sums = SumResiduals(residuals);
   Spread spread;
   spread.value = value;
-  spread.problems = static_cast<int64_t>(residuals.size());
+  spread.problems = problems;
   spread.clustered = sums.clusters < spread.problems;
   spread.units = sums.clusters;
   spread.samples = samples;
@@ -92,6 +91,12 @@ Spread MakeSpread(double value, std::span<const std::pair<double, int>> residual
     if (*spread.standard_error < 1e-14) spread.standard_error = 0;
   }
   return spread;
+}
+
+Spread MakeSpread(double value, std::span<const std::pair<double, int>> residuals, double scale,
+                  int64_t samples) {
+  return MakeSpread(value, SumResiduals(residuals), static_cast<int64_t>(residuals.size()), scale,
+                    samples);
 }
 
 double TwoSidedT(double level, int64_t units) {
@@ -140,37 +145,69 @@ Estimate BoundedEstimate(const Spread& spread, double level) {
                       effective, spread.UnitNames(), spread.ErrorName()));
 }
 
-std::vector<std::pair<double, int>> Residuals(std::span<const ProblemMean> problems, double mean) {
-  std::vector<std::pair<double, int>> residuals;
-  residuals.reserve(problems.size());
-  for (const ProblemMean& problem : problems) {
-    residuals.emplace_back(problem.mean - mean, problem.cluster);
-  }
-  return residuals;
-}
-
-double MeanOf(std::span<const ProblemMean> problems) {
-  double sum = 0;
-  for (const ProblemMean& problem : problems) sum += problem.mean;
-  return sum / static_cast<double>(problems.size());
-}
-
-int64_t SamplesOf(std::span<const ProblemMean> problems) {
-  int64_t samples = 0;
-  for (const ProblemMean& problem : problems) samples += problem.samples;
-  return samples;
-}
-
-Spread SpreadOf(std::span<const ProblemMean> problems) {
-  CHECK(!problems.empty());
-  const double mean = MeanOf(problems);
-  return MakeSpread(mean, Residuals(problems, mean), static_cast<double>(problems.size()),
-                    SamplesOf(problems));
-}
-
 bool IsZeroOrOne(double value) { return value == 0 || value == 1; }
 
 }  // namespace
+
+// What the sums say, for the estimates below.
+class MeanReader {
+ public:
+  explicit MeanReader(const MeanSums& sums) : sums_(sums) { CHECK(!sums.empty()); }
+
+  double Count() const { return static_cast<double>(sums_.size()); }
+  double Mean() const { return sums_.sum_ / Count(); }
+  double MeanOfScores() const { return sums_.sum_of_scores_ / static_cast<double>(Samples()); }
+  double SumOfVariances() const { return sums_.sum_of_variances_; }
+  int64_t Samples() const { return sums_.samples_; }
+  bool AllRepeated() const { return sums_.all_repeated_; }
+  bool ZerosAndOnes() const { return sums_.zeros_and_ones_; }
+
+  // Around the mean of all.
+  ResidualSums Residuals() const {
+    const double mean = sums_.problems_.mean;
+    ResidualSums residuals;
+    residuals.alone = sums_.problems_.squares;
+    residuals.by_cluster = sums_.alone_.SquaresAround(mean);
+    for (const auto& [number, cluster] : sums_.clusters_) {
+      residuals.by_cluster += Square(static_cast<double>(cluster.count) * (cluster.mean - mean));
+    }
+    residuals.clusters = sums_.alone_.count + static_cast<int64_t>(sums_.clusters_.size());
+    return residuals;
+  }
+  Spread SpreadOfMean() const {
+    return MakeSpread(Mean(), Residuals(), sums_.size(), Count(), Samples());
+  }
+
+ private:
+  const MeanSums& sums_;
+};
+
+void MeanSums::Running::Add(double value) {
+  ++count;
+  const double before = value - mean;
+  mean += before / static_cast<double>(count);
+  squares += before * (value - mean);
+}
+
+double MeanSums::Running::SquaresAround(double center) const {
+  return squares + static_cast<double>(count) * Square(mean - center);
+}
+
+MeanSums::MeanSums(std::span<const ProblemMean> problems) {
+  for (const ProblemMean& problem : problems) Add(problem);
+}
+
+void MeanSums::Add(const ProblemMean& problem) {
+  problems_.Add(problem.mean);
+  (problem.cluster >= 0 ? clusters_[problem.cluster] : alone_).Add(problem.mean);
+  const auto samples = static_cast<double>(problem.samples);
+  sum_ += problem.mean;
+  sum_of_scores_ += problem.mean * samples;
+  sum_of_variances_ += problem.variance / samples;
+  samples_ += problem.samples;
+  all_repeated_ = all_repeated_ && problem.samples > 1;
+  zeros_and_ones_ = zeros_and_ones_ && IsZeroOrOne(problem.mean);
+}
 
 Json EstimateToJson(const Estimate& estimate) {
   return Json::MakeObject({{"value", estimate.value()},
@@ -197,25 +234,19 @@ ProblemMean MeanOfSamples(std::span<const double> scores, int cluster) {
   return problem;
 }
 
-MeanParts TakeApart(std::span<const ProblemMean> problems) {
-  CHECK(!problems.empty());
+MeanParts TakeApart(const MeanSums& problems) {
+  const MeanReader of(problems);
   MeanParts parts;
-  parts.problems = static_cast<int64_t>(problems.size());
-  parts.samples = SamplesOf(problems);
-  const auto n = static_cast<double>(problems.size());
-  parts.mean = MeanOf(problems);
-  double total = 0;
-  double within = 0;
-  bool all_repeated = true;
-  for (const ProblemMean& problem : problems) {
-    total += problem.mean * static_cast<double>(problem.samples);
-    within += problem.variance / static_cast<double>(problem.samples);
-    all_repeated = all_repeated && problem.samples > 1;
-  }
-  const auto samples = static_cast<double>(parts.samples);
-  parts.micro_mean = total / samples;
-  parts.se_naive = std::sqrt(parts.micro_mean * (1 - parts.micro_mean) / samples);
-  const ResidualSums sums = SumResiduals(Residuals(problems, parts.mean));
+  parts.problems = problems.size();
+  parts.samples = of.Samples();
+  const double n = of.Count();
+  parts.mean = of.Mean();
+  const double within = of.SumOfVariances();
+  const bool all_repeated = of.AllRepeated();
+  parts.micro_mean = of.MeanOfScores();
+  parts.se_naive =
+      std::sqrt(parts.micro_mean * (1 - parts.micro_mean) / static_cast<double>(parts.samples));
+  const ResidualSums sums = of.Residuals();
   parts.clusters = sums.clusters;
   parts.se_cluster_cr0 = std::sqrt(sums.by_cluster) / n;
   if (all_repeated) parts.se_sampling = std::sqrt(within) / n;
@@ -234,13 +265,17 @@ MeanParts TakeApart(std::span<const ProblemMean> problems) {
   return parts;
 }
 
-Estimate MeanEstimate(std::span<const ProblemMean> problems, double level) {
-  const Spread spread = SpreadOf(problems);
-  const bool zeros_and_ones =
-      std::all_of(problems.begin(), problems.end(),
-                  [](const auto& problem) { return IsZeroOrOne(problem.mean); });
-  if (zeros_and_ones && !spread.clustered) return WilsonOnUnits(spread, level);
+MeanParts TakeApart(std::span<const ProblemMean> problems) { return TakeApart(MeanSums(problems)); }
+
+Estimate MeanEstimate(const MeanSums& problems, double level) {
+  const MeanReader of(problems);
+  const Spread spread = of.SpreadOfMean();
+  if (of.ZerosAndOnes() && !spread.clustered) return WilsonOnUnits(spread, level);
   return BoundedEstimate(spread, level);
+}
+
+Estimate MeanEstimate(std::span<const ProblemMean> problems, double level) {
+  return MeanEstimate(MeanSums(problems), level);
 }
 
 Estimate ProportionEstimate(int64_t successes, int64_t trials, double level) {
@@ -301,7 +336,7 @@ std::optional<Estimate> PositiveRatioEstimate(std::span<const RatioTerm> problem
 
 Estimate BootstrapEstimate(std::span<const ProblemMean> problems, int replicates, uint64_t seed,
                            double level) {
-  const Spread spread = SpreadOf(problems);
+  const Spread spread = MeanReader(MeanSums(problems)).SpreadOfMean();
   if (!spread.measured()) return WilsonOnUnits(spread, level);
   const BootstrapResult result = BootstrapClusters(problems, replicates, seed, level);
   return EstimateMaker::Make(

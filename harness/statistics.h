@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -62,6 +63,37 @@ struct ProblemMean {
 };
 ProblemMean MeanOfSamples(std::span<const double> scores, int cluster = -1);
 
+// Means of problems, summed up as they come: what an estimate needs of them, in memory that grows
+// with the number of clusters, not of problems. (Squares by Welford 1962: one pass, no
+// cancellation.)
+class MeanSums {
+ public:
+  MeanSums() = default;
+  explicit MeanSums(std::span<const ProblemMean> problems);
+  void Add(const ProblemMean& problem);
+  bool empty() const { return problems_.count == 0; }
+  int64_t size() const { return problems_.count; }  // problems
+
+ private:
+  friend class MeanReader;  // defined in statistics.cc
+  struct Running {
+    int64_t count = 0;
+    double mean = 0;
+    double squares = 0;  // of the distances from the mean
+    void Add(double value);
+    double SquaresAround(double center) const;
+  };
+  Running problems_;                 // all of them
+  Running alone_;                    // those without a cluster
+  std::map<int, Running> clusters_;  // by their number
+  double sum_ = 0;                   // of the means
+  double sum_of_scores_ = 0;
+  double sum_of_variances_ = 0;  // of the means: each problem's variance / its samples
+  int64_t samples_ = 0;
+  bool all_repeated_ = true;  // every problem has two samples
+  bool zeros_and_ones_ = true;
+};
+
 // Question and decoding variance apart. Every `se_*` is a standard error of `mean`.
 struct MeanParts {
   int64_t problems = 0;
@@ -80,6 +112,8 @@ struct MeanParts {
   std::optional<double> between_variance;
   std::optional<double> within_variance;
 };
+// CHECKs that there is a problem.
+MeanParts TakeApart(const MeanSums& problems);
 MeanParts TakeApart(std::span<const ProblemMean> problems);
 
 // The mean over problems of something in [0, 1], for a sample of problems:
@@ -90,6 +124,7 @@ MeanParts TakeApart(std::span<const ProblemMean> problems);
 //     number of problems (clusters) where SE is 0 or unknown. So all right, all wrong and n = 1
 //     give honest widths, never 0.
 // CHECKs that there is a problem.
+Estimate MeanEstimate(const MeanSums& problems, double level = 0.95);
 Estimate MeanEstimate(std::span<const ProblemMean> problems, double level = 0.95);
 
 // successes out of trials, each trial a problem: Wilson.

@@ -80,7 +80,8 @@ struct AskedProblem {
   int64_t line = 0;  // in the dataset file
 };
 
-// The problems of a task, in the dataset's order. One in memory at a time. Not thread-safe.
+// The problems of a task, in the dataset's order, no id twice. One in memory at a time. Not
+// thread-safe.
 class ProblemStream {
  public:
   virtual ~ProblemStream() = default;

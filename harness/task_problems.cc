@@ -204,13 +204,13 @@ class TaskStream final : public ProblemStream {
   // Two problems of one id would share their samples. Rows without an id of their own that are
   // equal in every field are numbered.
   absl::Status TakeId(const std::string& where, Problem* problem) {
+    const uint64_t hash = Hash64(problem->id);
+    if (ids_.insert(hash).second) return absl::OkStatus();
     if (spec_.fields.id) {
-      if (ids_.insert(Hash64(problem->id)).second) return absl::OkStatus();
       return InvalidArgument("%s: the id '%s' was used by an earlier row; ids must be unique",
                              where, Shorten(problem->id, 80));
     }
-    const int seen = repeats_[Hash64(problem->id)]++;
-    if (seen > 0) problem->id += absl::StrFormat("-%d", seen + 1);
+    problem->id += absl::StrFormat("-%d", ++repeats_[hash] + 1);
     return absl::OkStatus();
   }
 
@@ -271,8 +271,8 @@ class TaskStream final : public ProblemStream {
   int64_t asked_ = 0;
   int pass_ = 0;  // over the rows
   PythonRandom simple_evals_{0};
-  absl::flat_hash_set<uint64_t> ids_;  // hashes: 8 bytes a problem, whatever the ids
-  absl::flat_hash_map<uint64_t, int> repeats_;
+  absl::flat_hash_set<uint64_t> ids_;           // hashes: 8 bytes a problem, whatever the ids
+  absl::flat_hash_map<uint64_t, int> repeats_;  // of those without an id of their own
 };
 
 // What the first fetch pinned holds for every run after it.

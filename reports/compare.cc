@@ -22,12 +22,12 @@ std::optional<Estimate> PassAt1(const MetricInput& input,
                                 const std::vector<std::string>& left_out) {
   // As the run's own table does it: undecided earns nothing, and problems may share a cluster.
   const std::set<std::string> out(left_out.begin(), left_out.end());
-  MetricInput kept = input;
-  std::erase_if(kept.problems, [&](const ProblemOutcomes& problem) {
-    return out.contains(problem.id) || problem.samples.empty();
+  MeanSums means;
+  ForEachMean(input, EarnedScore, [&](const ProblemOutcomes& problem, const ProblemMean& mean) {
+    if (!out.contains(problem.id)) means.Add(mean);
   });
-  if (kept.problems.empty()) return std::nullopt;
-  return MeanEstimate(MeansOverSamples(kept, EarnedScore));
+  if (means.empty()) return std::nullopt;
+  return MeanEstimate(means);
 }
 
 MajorityTable CountMajorities(const PairedTask& paired, const MetricInput& a) {

@@ -1,8 +1,6 @@
 // Judged samples without the measure are a task with the wrong grader, not a mean of zeros.
 #include "reports/measured.h"
 
-#include <algorithm>
-
 #include "harness/status.h"
 
 namespace assay {
@@ -19,15 +17,13 @@ absl::StatusOr<std::vector<NamedEstimate>> MeanOfMeasure(const MetricInput& inpu
                                                          std::string_view measure,
                                                          std::string_view grader) {
   bool measured = false;
-  const std::vector<ProblemMean> means = MeansOverSamples(input, [&](const SampleOutcome& sample) {
+  bool judged = false;
+  const MeanSums means = MeansOverSamples(input, [&](const SampleOutcome& sample) {
     const std::optional<double> value = sample.Measure(measure);
     measured = measured || value.has_value();
+    judged = judged || WasJudged(sample);
     return value.value_or(0);
   });
-  const bool judged =
-      std::any_of(input.problems.begin(), input.problems.end(), [](const ProblemOutcomes& problem) {
-        return std::any_of(problem.samples.begin(), problem.samples.end(), WasJudged);
-      });
   if (judged && !measured) {
     return FailedPrecondition("%s: no verdict holds it; the task's grader should be '%s'", asked,
                               grader);

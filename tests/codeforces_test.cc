@@ -189,8 +189,11 @@ TEST(Codeforces, TheMetricGivesARatingWithItsInterval) {
   EXPECT_EQ(estimate.samples(), 48);
   ASSERT_OK_AND_ASSIGN(const auto again, metric->compute(Input(), "codeforces_rating"));
   EXPECT_EQ(again[0].estimate.low(), estimate.low());
-  MetricInput untagged = Input();
-  for (ProblemOutcomes& problem : untagged.problems) problem.tags.clear();
+  MetricInput untagged;
+  for (ProblemOutcomes problem : Input().problems) {
+    problem.tags.clear();
+    untagged.problems.push_back(problem);
+  }
   EXPECT_FALSE(metric->compute(untagged, "codeforces_rating").ok());
 }
 

@@ -77,20 +77,24 @@ TEST(Metrics, PassAt1IsTheMeanOverProblems) {
 }
 
 TEST(Metrics, UndecidedCountsAsNothingWhateverItsScore) {
-  MetricInput input = Input({"u", "c"});
-  input.problems[0].samples[0].score = 0.9;
+  ProblemOutcomes undecided = Problem("p0", "u");
+  undecided.samples[0].score = 0.9;
+  MetricInput input;
+  input.problems = {undecided, Problem("p1", "c")};
   EXPECT_THAT(Shown(Compute("pass@1", input)), ElementsAre("pass@1=0.5"));
   EXPECT_THAT(Shown(Compute("undecided", input)),
               ElementsAre("undecided=0.5", "accuracy_if_undecided_right=1"));
 }
 
 TEST(Metrics, ClustersWidenTheInterval) {
-  MetricInput input = Input({"cc", "cc", "cc", "ww", "ww", "ww", "cw", "cw", "cc", "wc"});
+  const MetricInput input = Input({"cc", "cc", "cc", "ww", "ww", "ww", "cw", "cw", "cc", "wc"});
   ASSERT_OK_AND_ASSIGN(const auto alone, Compute("pass@1", input));
-  for (size_t i = 0; i < input.problems.size(); ++i) {
-    input.problems[i].cluster = "passage " + std::to_string(i / 3);
+  MetricInput passages;
+  for (ProblemOutcomes problem : input.problems) {
+    problem.cluster = "passage " + std::to_string(passages.problems.size() / 3);
+    passages.problems.push_back(problem);
   }
-  ASSERT_OK_AND_ASSIGN(const auto clustered, Compute("pass@1", input));
+  ASSERT_OK_AND_ASSIGN(const auto clustered, Compute("pass@1", passages));
   EXPECT_DOUBLE_EQ(clustered[0].estimate.value(), alone[0].estimate.value());
   EXPECT_GT(clustered[0].estimate.standard_error(), 1.3 * alone[0].estimate.standard_error());
   EXPECT_THAT(clustered[0].estimate.method(), HasSubstr("4 clusters"));
@@ -167,12 +171,12 @@ TEST(Metrics, NoneGivesANumberWithoutAnInterval) {
     EXPECT_FALSE(metric.about.empty()) << metric.name;
     EXPECT_FALSE(metric.compute(MetricInput(), metric.name).ok()) << metric.name;
     MetricInput empty_problem;
-    empty_problem.problems.emplace_back();
+    empty_problem.problems.push_back(ProblemOutcomes());
     EXPECT_FALSE(metric.compute(empty_problem, metric.name).ok()) << metric.name;
     for (const std::vector<std::string>& problems : std::vector<std::vector<std::string>>{
              {"cc"}, {"ww"}, {"cw"}, {"tt", "nn"}, {"cc", "cc", "cc"}, {"cwtnuccw", "cccc"}}) {
-      MetricInput input = Input(problems);
-      for (ProblemOutcomes& problem : input.problems) {
+      MetricInput input;
+      for (ProblemOutcomes problem : Input(problems).problems) {
         problem.tags = {"rating:1600"};
         for (SampleOutcome& sample : problem.samples) {
           sample.measures = {{"f1", sample.score},
@@ -181,6 +185,7 @@ TEST(Metrics, NoneGivesANumberWithoutAnInterval) {
                              {"strict", sample.score},
                              {"loose", sample.score}};
         }
+        input.problems.push_back(problem);
       }
       ASSERT_OK_AND_ASSIGN(const auto estimates, metric.compute(input, metric.name));
       EXPECT_FALSE(estimates.empty());

@@ -5,6 +5,7 @@
 
 #include "harness/distributions.h"
 #include "harness/hash.h"
+#include "harness/status.h"
 #include "tests/testing.h"
 
 namespace assay {
@@ -94,8 +95,9 @@ class OutcomesTest : public testing::Test {
   absl::StatusOr<TaskResult> Result() {
     return ComputeTaskResult(*store_, run_, run_.manifest.tasks[0]);
   }
-  absl::StatusOr<MetricInput> Input() {
-    return LoadOutcomes(*store_, run_, run_.manifest.tasks[0]);
+  absl::StatusOr<std::vector<ProblemOutcomes>> Problems() {
+    ASSIGN_OR_RETURN(const MetricInput input, LoadOutcomes(*store_, run_, run_.manifest.tasks[0]));
+    return input.problems.Unpacked();
   }
 
   TemporaryDirectory directory_;
@@ -183,13 +185,13 @@ TEST_F(OutcomesTest, AnswersVoteByTheGradersEquality) {
         {},
         {Wrong("Paris"), Right("42"), Wrong("paris"), Right("forty-two"), Undecided("Paris"), Cut(),
          Silent(), Wrong("Rome")}}});
-  ASSERT_OK_AND_ASSIGN(const MetricInput input, Input());
+  ASSERT_OK_AND_ASSIGN(const auto problems, Problems());
   std::vector<int> classes;
-  for (const SampleOutcome& sample : input.problems[0].samples) {
+  for (const SampleOutcome& sample : problems[0].samples) {
     classes.push_back(sample.answer_class);
   }
   EXPECT_THAT(classes, ElementsAre(1, 0, 1, 0, 1, -1, -1, 2));
-  EXPECT_EQ(input.problems[0].samples[3].reasoning_tokens, 20);
+  EXPECT_EQ(problems[0].samples[3].reasoning_tokens, 20);
   ASSERT_OK_AND_ASSIGN(const TaskResult result, Result());
   EXPECT_EQ(result.headline()->name, "cons@8");
   EXPECT_DOUBLE_EQ(result.headline()->estimate.value(), 0);  // three votes for Paris, two for 42
@@ -197,18 +199,18 @@ TEST_F(OutcomesTest, AnswersVoteByTheGradersEquality) {
 
 TEST_F(OutcomesTest, ClassesOfOneProblemAreNotThoseOfTheNext) {
   Put(MakeTask(1, 2, {"cons@1"}), {{"a", {}, {Wrong("x")}}, {"b", {}, {Wrong("y")}}});
-  ASSERT_OK_AND_ASSIGN(const MetricInput input, Input());
-  EXPECT_EQ(input.problems[0].samples[0].answer_class, 1);
-  EXPECT_EQ(input.problems[1].samples[0].answer_class, 1);
+  ASSERT_OK_AND_ASSIGN(const auto problems, Problems());
+  EXPECT_EQ(problems[0].samples[0].answer_class, 1);
+  EXPECT_EQ(problems[1].samples[0].answer_class, 1);
 }
 
 TEST_F(OutcomesTest, ClustersComeFromTheirTag) {
   Put(MakeTask(1, 3, {"pass@1"}), {{"a", {"cluster:p1", "level:1"}, {Right()}},
                                    {"b", {"cluster:p1", "level:2"}, {Right()}},
                                    {"c", {"cluster:p2", "level:2"}, {Wrong()}}});
-  ASSERT_OK_AND_ASSIGN(const MetricInput input, Input());
-  EXPECT_EQ(input.problems[0].cluster, "p1");
-  EXPECT_THAT(input.problems[0].tags, ElementsAre("level:1"));
+  ASSERT_OK_AND_ASSIGN(const auto problems, Problems());
+  EXPECT_EQ(problems[0].cluster, "p1");
+  EXPECT_THAT(problems[0].tags, ElementsAre("level:1"));
   ASSERT_OK_AND_ASSIGN(const TaskResult result, Result());
   EXPECT_THAT(result.headline()->estimate.method(), HasSubstr("2 clusters"));
   EXPECT_EQ(result.tags.size(), 2U);  // no breakdown by cluster
@@ -318,10 +320,12 @@ TEST(Compare, ClustersCountOnce) {
     b.problems.push_back(Scores(id, {i / 4 % 2 == 0 ? 1.0 : 0.0}));
   }
   const PairedTask alone = ComparePaired(a, b);
-  for (size_t i = 0; i < a.problems.size(); ++i) {
-    a.problems[i].cluster = "c" + std::to_string(i / 4);
+  MetricInput in_clusters;
+  for (ProblemOutcomes problem : a.problems) {
+    problem.cluster = "c" + std::to_string(in_clusters.problems.size() / 4);
+    in_clusters.problems.push_back(problem);
   }
-  const PairedTask clustered = ComparePaired(a, b);
+  const PairedTask clustered = ComparePaired(in_clusters, b);
   EXPECT_GT(clustered.difference->standard_error(), 1.8 * alone.difference->standard_error());
   EXPECT_GT(clustered.p, alone.p);
   const double t = clustered.difference->value() / clustered.difference->standard_error();

@@ -311,16 +311,16 @@ double Value(const MetricInput& input, const std::string& name) {
 }
 
 TEST(Following, PromptsAndInstructionsAreCountedApart) {
+  ProblemOutcomes cut = {"c", "", {"instructions:5"}, {SampleOutcome()}};
+  cut.samples[0].outcome = Outcome::kTruncated;  // it was asked five, followed none
   MetricInput input;
-  input.problems = {{"a", "", {}, {Followed(3, 3, 3)}},
-                    {"b", "", {}, {Followed(2, 1, 2)}},
-                    {"c", "", {"instructions:5"}, {SampleOutcome()}}};
-  input.problems[2].samples[0].outcome = Outcome::kTruncated;  // it was asked five, followed none
+  input.problems = {{"a", "", {}, {Followed(3, 3, 3)}}, {"b", "", {}, {Followed(2, 1, 2)}}, cut};
   EXPECT_DOUBLE_EQ(Value(input, "prompt_strict"), 1.0 / 3);
   EXPECT_DOUBLE_EQ(Value(input, "prompt_loose"), 2.0 / 3);
   EXPECT_DOUBLE_EQ(Value(input, "instruction_strict"), 4.0 / 10);
   EXPECT_DOUBLE_EQ(Value(input, "instruction_loose"), 5.0 / 10);
-  input.problems[2].tags.clear();
+  cut.tags.clear();
+  input.problems = {{"a", "", {}, {Followed(3, 3, 3)}}, cut};
   EXPECT_THAT(std::string((**FindMetric("instruction_strict"))
                               .compute(input, "instruction_strict")
                               .status()
@@ -329,14 +329,17 @@ TEST(Following, PromptsAndInstructionsAreCountedApart) {
 }
 
 TEST(F1Metrics, ReadTheGradersMeasures) {
+  ProblemOutcomes judged = {"a", "", {}, {SampleOutcome()}};
+  judged.samples[0].outcome = Outcome::kIncorrect;
+  judged.samples[0].measures = {{"exact_match", 0}, {"f1", 0.5}};
+  ProblemOutcomes cut = {"b", "", {}, {SampleOutcome()}};
+  cut.samples[0].outcome = Outcome::kTruncated;
   MetricInput input;
-  input.problems = {{"a", "", {}, {SampleOutcome()}}, {"b", "", {}, {SampleOutcome()}}};
-  input.problems[0].samples[0].outcome = Outcome::kIncorrect;
-  input.problems[0].samples[0].measures = {{"exact_match", 0}, {"f1", 0.5}};
-  input.problems[1].samples[0].outcome = Outcome::kTruncated;
+  input.problems = {judged, cut};
   EXPECT_DOUBLE_EQ(Value(input, "f1"), 0.25);
   EXPECT_DOUBLE_EQ(Value(input, "exact_match"), 0);
-  input.problems[0].samples[0].measures.clear();
+  judged.samples[0].measures.clear();
+  input.problems = {judged, cut};
   EXPECT_FALSE((**FindMetric("f1")).compute(input, "f1").ok());
 }
 

@@ -346,6 +346,44 @@ TEST(Means, CopiesOfAProblemInAClusterAddNothing) {
   EXPECT_NEAR(MeanEstimate(copies).standard_error(), MeanEstimate(once).standard_error(), 1e-12);
 }
 
+// Summed up in one pass, against the textbook's two passes over all values.
+TEST(Means, SumsAreThoseOfTwoPasses) {
+  Xoshiro256 random(11);
+  for (const bool clustered : {false, true}) {
+    std::vector<ProblemMean> problems;
+    for (int i = 0; i < 1000; ++i) {
+      // Close together and far from 0: what differences of large sums would lose.
+      const double mean = 0.9 + 1e-7 * static_cast<double>(random.Below(1000));
+      const int cluster = clustered && i % 4 != 0 ? static_cast<int>(random.Below(60)) : -1;
+      problems.push_back({mean, 0.01, 1 + static_cast<int64_t>(random.Below(3)), cluster});
+    }
+    double center = 0;
+    for (const ProblemMean& problem : problems) center += problem.mean / 1000;
+    double squares = 0, by_cluster = 0;
+    std::map<int, double> clusters;
+    for (const ProblemMean& problem : problems) {
+      const double residual = problem.mean - center;
+      squares += residual * residual;
+      if (problem.cluster >= 0) clusters[problem.cluster] += residual;
+      if (problem.cluster < 0) by_cluster += residual * residual;
+    }
+    for (const auto& [number, sum] : clusters) by_cluster += sum * sum;
+    const MeanParts parts = TakeApart(problems);
+    EXPECT_NEAR(parts.mean, center, 1e-14);
+    EXPECT_NEAR(*parts.se_question / std::sqrt(squares / (1000.0 * 999)), 1, 1e-7);
+    EXPECT_NEAR(parts.se_cluster_cr0 / (std::sqrt(by_cluster) / 1000), 1, 1e-7);
+    EXPECT_EQ(parts.clusters, clustered ? 250 + static_cast<int64_t>(clusters.size()) : 1000);
+    std::reverse(problems.begin(), problems.end());
+    EXPECT_NEAR(TakeApart(problems).se_cluster_cr0 / parts.se_cluster_cr0, 1, 1e-7);
+  }
+}
+
+TEST(Means, ManyEqualValuesHaveNoSpread) {
+  MeanSums sums;
+  for (int i = 0; i < 300000; ++i) sums.Add({0.3, 0, 1, i % 7});
+  EXPECT_THAT(MeanEstimate(sums).method(), HasSubstr("error from the interval's width"));
+}
+
 TEST(Means, AnotherLevelIsAnotherWidth) {
   const std::vector<ProblemMean> problems = Problems({{1, 1, 0}, {1, 0, 0}, {0, 0, 1}, {1, 0, 1}});
   EXPECT_LT(MeanEstimate(problems, 0.8).high(), MeanEstimate(problems, 0.95).high());

@@ -54,11 +54,10 @@ absl::StatusOr<std::vector<NamedEstimate>> InstructionsFollowed(const MetricInpu
       [](const SampleOutcome&) { return 0.0; });
   CHECK(terms.size() == input.problems.size());  // a problem without samples has a term of zeros
   double instructions = 0;
-  for (size_t i = 0; i < terms.size(); ++i) {
-    const ProblemOutcomes& problem = input.problems[i];
-    terms[i].denominator =
-        AskedOf(problem).value_or(0) * static_cast<double>(problem.samples.size());
-    instructions += terms[i].denominator;
+  auto term = terms.begin();
+  for (const ProblemOutcomes& problem : input.problems) {
+    term->denominator = AskedOf(problem).value_or(0) * static_cast<double>(problem.samples.size());
+    instructions += term++->denominator;
   }
   if (instructions <= 0) return FailedPrecondition("%s: no graded samples", name);
   return std::vector<NamedEstimate>{{std::move(name), RatioEstimate(terms)}};

@@ -55,13 +55,13 @@ std::vector<SampleOutcome> Redrawn(const std::vector<SampleOutcome>& samples, Xo
 // The likelihood has no maximum where all or none are solved: then the prior decides, and the
 // method says so. Replicates use the prior throughout, since some of them are extreme.
 absl::StatusOr<NamedEstimate> ByProblems(const MetricInput& input) {
-  std::vector<const ProblemOutcomes*> problems;
+  std::vector<std::vector<SampleOutcome>> problems;
   std::vector<double> ratings;
   int64_t samples = 0;
   for (const ProblemOutcomes& problem : input.problems) {
     const std::optional<double> rating = ParseDouble(TagOf(problem, "rating"));
     if (!rating || problem.samples.empty()) continue;
-    problems.push_back(&problem);
+    problems.push_back(problem.samples);
     ratings.push_back(*rating);
     samples += static_cast<int64_t>(problem.samples.size());
   }
@@ -69,7 +69,7 @@ absl::StatusOr<NamedEstimate> ByProblems(const MetricInput& input) {
     return FailedPrecondition("codeforces_rating: no graded problem has a tag 'rating:NUMBER'");
   std::vector<RatedProblem> solved;
   for (size_t i = 0; i < problems.size(); ++i)
-    solved.push_back({ratings[i], MeanScore(problems[i]->samples)});
+    solved.push_back({ratings[i], MeanScore(problems[i])});
   const std::optional<ProblemRating> likely = RateByProblems(solved);
   const ProblemRating value = likely ? *likely : *RateByProblems(solved, RatingPrior());
   Xoshiro256 random(input.seed);
@@ -84,7 +84,7 @@ absl::StatusOr<NamedEstimate> ByProblems(const MetricInput& input) {
     std::vector<RatedProblem> drawn;
     for (size_t k = 0; k < problems.size(); ++k) {
       const size_t at = random.Below(problems.size());
-      drawn.push_back({ratings[at], MeanScore(Redrawn(problems[at]->samples, &random))});
+      drawn.push_back({ratings[at], MeanScore(Redrawn(problems[at], &random))});
     }
     replicates.push_back(RateByProblems(drawn, RatingPrior())->rating);
   }

@@ -11,7 +11,7 @@ double IsTruncated(const SampleOutcome& sample) {
 
 absl::StatusOr<std::vector<NamedEstimate>> Compute(const MetricInput& input,
                                                    const std::string& asked) {
-  const std::vector<ProblemMean> shares = MeansOverSamples(input, IsTruncated);
+  const MeanSums shares = MeansOverSamples(input, IsTruncated);
   if (shares.empty()) return FailedPrecondition("%s: no graded samples", asked);
   std::vector<NamedEstimate> estimates = {{"truncated", MeanEstimate(shares)}};
   // Easy problems finish: this is no accuracy of the whole, and stands between its bounds.

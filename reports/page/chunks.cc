@@ -108,14 +108,15 @@ std::string ProblemsText(const Report& report, const PageTask& task) {
     std::vector<std::string> means(task.problems.size(), "null");
     const TaskReport& of_run = TaskOf(report, side);
     // Outcomes and rows are both in the store's order; problems without a sample are in rows only.
-    const std::vector<ProblemOutcomes>& outcomes = of_run.loaded.input.problems;
-    size_t next = 0;
-    for (size_t i = 0; i < of_run.samples.problems.size() && next < outcomes.size(); ++i) {
-      if (outcomes[next].id != of_run.samples.problems[i].id) continue;
+    const auto& rows = of_run.samples.problems;
+    size_t row = 0;
+    for (const ProblemOutcomes& problem : of_run.loaded.input.problems) {
+      while (row < rows.size() && rows[row].id != problem.id) ++row;
+      if (row == rows.size()) break;
       double sum = 0;
-      for (const SampleOutcome& sample : outcomes[next].samples) sum += EarnedScore(sample);
-      const auto samples = static_cast<double>(outcomes[next++].samples.size());
-      means[side.problem_of[i]] = absl::StrFormat("%.6g", sum / samples);
+      for (const SampleOutcome& sample : problem.samples) sum += EarnedScore(sample);
+      const auto samples = static_cast<double>(problem.samples.size());
+      means[side.problem_of[row]] = absl::StrFormat("%.6g", sum / samples);
     }
     out += (out.back() == '{' ? "\"" : ",\"") + report.runs[side.run].letter + "\":[" +
            Join(means, ",") + "]";
