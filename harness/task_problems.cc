@@ -1,6 +1,7 @@
 // A dataset as a stream of asked problems: find and fingerprint the file, map its rows, draw
 // few-shot examples, render prompts.
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <memory>
 
@@ -205,7 +206,7 @@ class TaskStream final : public ProblemStream {
   // equal in every field are numbered.
   absl::Status TakeId(const std::string& where, Problem* problem) {
     const uint64_t hash = Hash64(problem->id);
-    if (ids_.insert(hash).second) return absl::OkStatus();
+    if (ids_[hash % ids_.size()].insert(hash).second) return absl::OkStatus();
     if (spec_.fields.id) {
       return InvalidArgument("%s: the id '%s' was used by an earlier row; ids must be unique",
                              where, Shorten(problem->id, 80));
@@ -271,7 +272,8 @@ class TaskStream final : public ProblemStream {
   int64_t asked_ = 0;
   int pass_ = 0;  // over the rows
   PythonRandom simple_evals_{0};
-  absl::flat_hash_set<uint64_t> ids_;           // hashes: 8 bytes a problem, whatever the ids
+  // Hashes: 8 bytes a problem, whatever the ids; in many small sets, of which one at a time grows.
+  std::array<absl::flat_hash_set<uint64_t>, 64> ids_;
   absl::flat_hash_map<uint64_t, int> repeats_;  // of those without an id of their own
 };
 
