@@ -183,6 +183,10 @@ class CliCommandLine final : public CommandLine {
               const std::string& help) override {
     Add(names, target, help);
   }
+  void Option(const std::string& names, std::optional<uint64_t>* target,
+              const std::string& help) override {
+    Add(names, target, help);
+  }
   void Option(const std::string& names, std::optional<double>* target,
               const std::string& help) override {
     Add(names, target, help);

@@ -26,7 +26,7 @@ struct Options {
   std::vector<std::string> include_paths;
   std::vector<std::string> data_dirs;
   std::optional<std::string> dataset_file;
-  uint64_t seed = 1;
+  std::optional<uint64_t> seed;
   std::string database = DefaultDatabase();
   bool only_recorded = false;
   bool skip_unmatched = false;
@@ -81,6 +81,10 @@ void Tell(const Options& options, const Recording& recording, const ImportReport
   if (recording.other_tasks > 0) {
     Note(options, absl::StrFormat("passed over: %s rows of other tasks",
                                   WithThousands(recording.other_tasks)));
+  }
+  if (recording.failed_draws > 0) {
+    Note(options, absl::StrFormat("passed over: %s that tell of an error instead of a reply",
+                                  Counted(recording.failed_draws, "draw")));
   }
   if (report.unmatched > 0) {
     Note(options,
@@ -141,7 +145,9 @@ void Declare(CommandLine& line) {
   line.Option("--include-path", &options->include_paths, "Directories with further tasks");
   line.Option("--data-dir", &options->data_dirs, "Directories with dataset files");
   line.Option("--dataset-file", &options->dataset_file, "Read this file instead of the task's");
-  line.Option("--seed", &options->seed, "Orders choices and draws few-shot examples");
+  line.Option("--seed", &options->seed,
+              "Orders choices as a run with this seed does; without it the file's own order "
+              "holds, else the published one");
   line.Option("--db,--output-path,-o", &options->database, "The results database");
   line.Flag("--only-recorded", &options->only_recorded,
             "The run is of the problems that the file has; the task's others are not missing");

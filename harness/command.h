@@ -32,6 +32,8 @@ class CommandLine {
                       const std::string& help) = 0;
   virtual void Option(const std::string& names, std::optional<int>* target,
                       const std::string& help) = 0;
+  virtual void Option(const std::string& names, std::optional<uint64_t>* target,
+                      const std::string& help) = 0;
   virtual void Option(const std::string& names, std::optional<double>* target,
                       const std::string& help) = 0;
   // Several values: "--tasks a,b", "--tasks a b", "--tasks a --tasks b".

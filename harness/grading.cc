@@ -19,10 +19,18 @@ std::string WhyTruncated(const Completion& completion) {
   return "the reasoning never ended";
 }
 
+// What a filter left of a reply is no answer of the model's, whatever stands in it.
+bool IsBlocked(const Completion& completion) {
+  return completion.finish == FinishReason::kContentFilter;
+}
+
 absl::StatusOr<Verdict> Judge(const TaskGrading& grading, const Problem& problem,
                               const Sample& sample) {
   if (sample.completion.truncated()) {
     return WithoutGrader(Outcome::kTruncated, WhyTruncated(sample.completion));
+  }
+  if (IsBlocked(sample.completion)) {
+    return WithoutGrader(Outcome::kNoAnswer, "the server's content filter ended the reply");
   }
   if (!grading.reads_whole_completion && !sample.extraction.answer) {
     return WithoutGrader(Outcome::kNoAnswer, "no rule of the extractor found an answer");
@@ -47,7 +55,7 @@ absl::StatusOr<TaskGrading> BindGrading(std::string_view extractor, const Json& 
 
 absl::Status GradeSample(const TaskGrading& grading, const Problem& problem, Sample* sample) {
   sample->extraction = Extraction();
-  if (!sample->completion.truncated()) {
+  if (!sample->completion.truncated() && !IsBlocked(sample->completion)) {
     sample->extraction = grading.extract(sample->completion.answer, problem);
   }
   ASSIGN_OR_RETURN(sample->verdict, Judge(grading, problem, *sample));

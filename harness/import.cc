@@ -20,14 +20,21 @@ std::string BaseName(const std::string& path) {
   return slash == std::string::npos ? path : path.substr(slash + 1);
 }
 
-absl::StatusOr<ProblemIndex> IndexProblems(const ImportPlan& plan) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<ProblemStream> stream,
-                   OpenProblems(plan.search, plan.task, plan.seed));
+struct TaskProblems {
   ProblemIndex index;
+  bool shuffled = false;  // choices of some problem are not asked in the published order
+};
+
+absl::StatusOr<TaskProblems> IndexProblems(const ImportPlan& plan) {
+  ASSIGN_OR_RETURN(const std::unique_ptr<ProblemStream> stream,
+                   OpenProblems(plan.search, plan.task, plan.seed.value_or(0)));
+  TaskProblems problems;
   while (true) {
     ASSIGN_OR_RETURN(const std::optional<AskedProblem> asked, stream->Next());
-    if (!asked) return index;
-    index.Add(asked->problem);
+    if (!asked) return problems;
+    problems.index.Add(asked->problem);
+    const std::vector<int>& order = asked->problem.choice_order;
+    problems.shuffled = problems.shuffled || !std::is_sorted(order.begin(), order.end());
   }
 }
 
@@ -103,6 +110,9 @@ class Importer {
   absl::StatusOr<ImportReport> Import();
 
  private:
+  void ChooseOrders(bool shuffled);
+  void CompareWithRecorded(const AskedProblem& asked);
+  void TellDifferences();
   absl::StatusOr<RunManifest> MakeManifest() const;
   absl::Status StoreAll();
   absl::Status StoreProblem(const AskedProblem& asked, size_t place);
@@ -119,14 +129,67 @@ class Importer {
   Decompressor decompressor_;
   Sha256 prompt_hash_;
   ImportReport report_;
+  ChoiceOrders orders_;
+  // Problems that the file tells otherwise than the task: how many, and the first.
+  struct Difference {
+    int64_t problems = 0;
+    std::string first;
+  };
+  Difference references_, prompts_;
 };
+
+// The letters of a recording mean the options as they stood when it was made.
+void Importer::ChooseOrders(bool shuffled) {
+  for (const auto& [id, problem] : recording_.problems) {
+    if (!problem.choice_order.empty()) orders_.of.emplace(id, problem.choice_order);
+  }
+  if (!orders_.of.empty() || !shuffled || plan_.seed) return;
+  orders_.published = true;
+  report_.notes.push_back(
+      "choices: no order is recorded; letters are read by the published order (--seed N: by the "
+      "task's own, with that seed)");
+}
+
+void Importer::CompareWithRecorded(const AskedProblem& asked) {
+  const auto found = recording_.problems.find(asked.problem.id);
+  if (found == recording_.problems.end()) return;
+  const RecordedProblem& told = found->second;
+  const auto differs = [&](const std::string& how, Difference* difference) {
+    if (difference->problems++ > 0) return;
+    difference->first = absl::StrFormat("%s:%d: problem '%s'%s", recording_.path, told.line,
+                                        Shorten(asked.problem.id, 60), how);
+  };
+  if (!told.reference.empty() && told.reference != asked.problem.reference) {
+    differs(absl::StrFormat(": '%s' there, '%s' in the dataset", Shorten(told.reference, 60),
+                            Shorten(asked.problem.reference, 60)),
+            &references_);
+  }
+  if (told.messages &&
+      *told.messages != PromptMessagesHash(*PromptToJson(asked.prompt).Find("messages"))) {
+    differs("", &prompts_);
+  }
+}
+
+void Importer::TellDifferences() {
+  if (references_.problems > 0) {
+    report_.notes.push_back(absl::StrFormat(
+        "references: %d of %d problems have another one in the file; graded by the dataset's "
+        "(first: %s)",
+        references_.problems, report_.problems, references_.first));
+  }
+  if (prompts_.problems > 0) {
+    report_.notes.push_back(absl::StrFormat(
+        "prompts: %d of %d problems were asked otherwise than the task asks today (first: %s)",
+        prompts_.problems, report_.problems, prompts_.first));
+  }
+}
 
 absl::StatusOr<RunManifest> Importer::MakeManifest() const {
   RunPlan run_plan;
   run_plan.search = plan_.search;
   run_plan.tasks = {plan_.task};
   run_plan.tasks[0].samples = report_.samples_per_problem;
-  run_plan.seed = plan_.seed;
+  run_plan.seed = plan_.seed.value_or(0);
   RunManifest manifest;
   ASSIGN_OR_RETURN(manifest.tasks, PlanManifests(run_plan));
   manifest.tasks[0].sampling = Json();  // how they were drawn is not known
@@ -137,7 +200,7 @@ absl::StatusOr<RunManifest> Importer::MakeManifest() const {
       plan_.name.empty() ? absl::StrFormat("%s on %s", file, plan_.task.name) : plan_.name;
   manifest.backend = "import";
   manifest.model_hash = recording_.sha256;
-  manifest.seed = plan_.seed;
+  manifest.seed = plan_.seed.value_or(0);
   manifest.assay_version = AssayVersion();
   manifest.code_version = CodeVersion();
   Json notes = Json::MakeArray();
@@ -153,7 +216,7 @@ absl::Status Importer::StoreSample(const AskedProblem& asked, int index,
   StoredSample stored;
   stored.task = plan_.task.name;
   Sampling sampling;
-  sampling.seed = plan_.seed;
+  sampling.seed = plan_.seed.value_or(0);
   stored.key = RequestKey(manifest_.model, "import", asked.prompt, sampling, index);
   stored.sample.problem_id = asked.problem.id;
   stored.sample.index = index;
@@ -176,6 +239,7 @@ absl::Status Importer::StoreSample(const AskedProblem& asked, int index,
 absl::Status Importer::StoreProblem(const AskedProblem& asked, size_t place) {
   const auto& draws = draws_[place];
   if (draws.empty() && plan_.only_recorded) return absl::OkStatus();
+  CompareWithRecorded(asked);
   RETURN_IF_ERROR(writer_->PutProblem(plan_.task.name, asked.problem, asked.prompt));
   prompt_hash_.Update(PromptToJson(asked.prompt).Dump() + "\n");
   report_.problems += 1;
@@ -195,7 +259,7 @@ absl::Status Importer::StoreProblem(const AskedProblem& asked, size_t place) {
 
 absl::Status Importer::StoreAll() {
   ASSIGN_OR_RETURN(const std::unique_ptr<ProblemStream> stream,
-                   OpenProblems(plan_.search, plan_.task, plan_.seed));
+                   OpenProblems(plan_.search, plan_.task, plan_.seed.value_or(0), &orders_));
   for (size_t place = 0;; ++place) {
     ASSIGN_OR_RETURN(const std::optional<AskedProblem> asked, stream->Next());
     if (!asked) break;
@@ -212,12 +276,14 @@ absl::Status Importer::StoreAll() {
 absl::StatusOr<ImportReport> Importer::Import() {
   ASSIGN_OR_RETURN(grading_, BindGrading(plan_.task.extractor, plan_.task.extract_options,
                                          plan_.task.grader, plan_.task.grader_options));
-  ASSIGN_OR_RETURN(const ProblemIndex index, IndexProblems(plan_));
+  ASSIGN_OR_RETURN(const TaskProblems problems, IndexProblems(plan_));
+  const ProblemIndex& index = problems.index;
   const RecordingMatch match =
       plan_.in_order ? MatchInOrder(recording_, index) : MatchRecording(recording_, index);
   RETURN_IF_ERROR(CheckMatch(plan_, recording_, match, index.size()));
   report_.notes = recording_.notes;
   report_.notes.push_back(absl::StrFormat("problems: matched %s", match.how));
+  ChooseOrders(problems.shuffled);
   report_.unmatched = static_cast<int64_t>(recording_.completions.size()) - match.matched;
   draws_.resize(index.size());
   RETURN_IF_ERROR(SortDraws(recording_, match, &draws_));
@@ -226,6 +292,7 @@ absl::StatusOr<ImportReport> Importer::Import() {
   ASSIGN_OR_RETURN(writer_, store_.CreateRun(&manifest_));
   report_.run_id = manifest_.id;
   RETURN_IF_ERROR(StoreAll());
+  TellDifferences();
   const bool complete = report_.missing == 0 && report_.ungraded_because.empty();
   RETURN_IF_ERROR(writer_->Finish(complete ? RunState::kComplete : RunState::kIncomplete));
   return report_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,9 @@ struct ImportPlan {
   Task task;
   std::string name;   // of the run; empty: made from the file and the task
   std::string model;  // empty: what the file tells, else the file's name
-  uint64_t seed = 0;  // of choice orders and few-shot draws
+  // Of choice orders. Where the recording tells its own orders, those hold; where it does not and
+  // there is no seed, letters are read by the published order.
+  std::optional<uint64_t> seed;
   // The run is of the problems that the file has, instead of all the task's problems, of which the
   // others would be missing.
   bool only_recorded = false;

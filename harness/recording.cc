@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "harness/hash.h"
 #include "harness/reasoning.h"
 #include "harness/status.h"
 #include "harness/text.h"
@@ -54,8 +55,9 @@ const Names& ReasoningNames() {
   return *names;
 }
 const Names& FinishNames() {
-  static const auto* names = new Names{"finish", "finish_reason", "finish_reasons", "stop_reason",
-                                       "choices.0.finish_reason"};
+  static const auto* names = new Names{
+      "finish",      "finish_reason", "finish_reasons",          "stop_reason",
+      "done_reason", "finishReason",  "choices.0.finish_reason", "candidates.0.finishReason"};
   return *names;
 }
 const Names& QuestionNames() {
@@ -70,6 +72,8 @@ class FieldReader {
       : fields_(fields), recording_(recording) {}
 
   absl::Status Read(const Row& row);
+  // After the last row: a field that the user named and no row has is an error.
+  absl::Status Finish();
 
  private:
   absl::Status ReadRow(const Row& row);
@@ -83,6 +87,7 @@ class FieldReader {
   absl::StatusOr<const Json*> Need(const Row& row, const char* what, const char* flag,
                                    const std::string& told, const Names& names);
   absl::StatusOr<int> SampleIndex(const Row& row, const Json& told) const;
+  absl::Status RememberProblem(const Row& row, const std::string& id, const char* reference);
   size_t Question(std::string_view text);
   RecordingFormat FormatOf(const Json& row) const;
   absl::Status At(const Row& row, std::string_view what) const {
@@ -93,6 +98,9 @@ class FieldReader {
   Recording* recording_;
   Compressor compressor_;
   std::map<std::string, std::string> noted_;  // what -> the field that was guessed
+  std::set<std::string> found_;               // fields that the user named and a row has
+  Names there_;                               // the first row's fields
+  bool tells_finish_ = false;
   std::map<std::string, size_t, std::less<>> questions_;
   std::optional<std::string> filter_;  // lm-eval writes each sample once for every filter
 };
@@ -111,6 +119,7 @@ const Json* FieldReader::Find(const Row& row, const char* what, const std::strin
                               const Names& names) {
   if (!told.empty()) {
     const Json* found = FindPath(row.fields, told);
+    if (found != nullptr) found_.insert(told);
     return found != nullptr && !found->is_null() ? found : nullptr;
   }
   std::string which;
@@ -144,7 +153,7 @@ absl::StatusOr<int> FieldReader::SampleIndex(const Row& row, const Json& told) c
 
 size_t FieldReader::Question(std::string_view text) {
   std::string normal = NormalBlanks(text);
-  if (normal.size() < kTellingBytes) return 0;
+  if (normal.empty()) return 0;
   const auto [place, is_new] = questions_.emplace(std::move(normal), recording_->questions.size());
   if (is_new) recording_->questions.push_back(place->first);
   return place->second;
@@ -156,7 +165,44 @@ RecordingFormat FieldReader::FormatOf(const Json& row) const {
   return lm_eval ? RecordingFormat::kLmEval : RecordingFormat::kRows;
 }
 
+absl::Status FieldReader::Finish() {
+  const bool rows = recording_->format == RecordingFormat::kRows;
+  const std::pair<const char*, const std::string*> told[] = {
+      {"--id-field", &fields_.id},
+      {"--index-field", &fields_.index},
+      {"--completion-field", &fields_.completion},
+      {"--reasoning-field", &fields_.reasoning},
+      {"--finish-field", &fields_.finish},
+      {"--question-field", &fields_.question}};
+  for (const auto& [flag, name] : told) {
+    if (name->empty() || found_.contains(*name)) continue;
+    if (!rows && name != &fields_.question) {
+      return InvalidArgument(
+          "%s %s: %s is a file of %s, whose fields are known", flag, *name, recording_->path,
+          recording_->format == RecordingFormat::kAssay ? "assay's own" : "lm-evaluation-harness");
+    }
+    return InvalidArgument("%s: no row has the field '%s' of %s%s (the first row has %s)",
+                           recording_->path, *name, flag, DidYouMean(*name, there_),
+                           Shorten(Join(there_, ", "), 300));
+  }
+  for (const auto& [word, count] : recording_->unknown_finishes) {
+    recording_->notes.push_back(
+        absl::StrFormat("finish reason: '%s' (%d times) says nothing that is known; such a reply "
+                        "counts as finished",
+                        Shorten(word, 40), count));
+  }
+  if (!tells_finish_) {
+    recording_->notes.push_back(
+        "finish reason: no field tells it; every reply counts as finished, one that was cut off "
+        "too");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status FieldReader::Read(const Row& row) {
+  if (there_.empty()) {
+    for (const Json::Member& member : row.fields.AsMembers()) there_.push_back(member.first);
+  }
   if (recording_->format == RecordingFormat::kAuto) recording_->format = FormatOf(row.fields);
   const std::optional<std::string> task = row.fields.FindString("task");
   if (!fields_.task.empty() && task && *task != fields_.task) {
@@ -179,6 +225,17 @@ absl::Status FieldReader::Add(const Row& row, RecordedCompletion recorded, Json 
     return At(row, absl::StrFormat("a completion: expected a string, found %s",
                                    raw == nullptr ? "nothing" : KindName(*raw)));
   }
+  if (const Json* finish = kept.Find("finish"); finish != nullptr && !finish->is_null()) {
+    tells_finish_ = true;
+    const std::string word = finish->ToText();
+    if (FinishTellsFailure(word)) {
+      recording_->failed_draws += 1;
+      return absl::OkStatus();
+    }
+    const bool known = FinishReasonFromName(word) != FinishReason::kOther || word.empty() ||
+                       word == FinishReasonName(FinishReason::kOther);
+    if (!known) recording_->unknown_finishes[word] += 1;
+  }
   recorded.line = row.line;
   compressor_.Compress(kept.Dump(), 1, &recorded.packed);
   recorded.packed.shrink_to_fit();
@@ -196,6 +253,10 @@ absl::Status FieldReader::AddAll(const Row& row, RecordedCompletion recorded, co
                                  const Json* reasonings, const Json* finishes,
                                  const Json* indices) {
   const size_t count = texts.is_array() ? texts.size() : 1;
+  if (finishes != nullptr && finishes->is_array() && finishes->size() != count) {
+    return At(row,
+              absl::StrFormat("%d finish reasons for %d completions", finishes->size(), count));
+  }
   for (size_t i = 0; i < count; ++i) {
     Json kept = Json::MakeObject({{"raw", *Element(&texts, i)}});
     if (const Json* reasoning = Element(reasonings, i)) kept.Set("reasoning", *reasoning);
@@ -224,12 +285,23 @@ absl::Status FieldReader::ReadRow(const Row& row) {
     recorded.question = Question(question->AsString());
     // A number may be the problem's place, but only the question's text can prove it.
     const std::string number = recorded.ids.empty() ? "" : recorded.ids[0];
-    if (recorded.question != 0) recorded.place = ParseInt(number);
+    if (recording_->questions[recorded.question].size() >= kTellingBytes) {
+      recorded.place = ParseInt(number);
+    }
   }
   ASSIGN_OR_RETURN(const Json* texts, Need(row, "completion", "--completion-field",
                                            fields_.completion, CompletionNames()));
   const Json* reasonings = Find(row, "reasoning", fields_.reasoning, ReasoningNames());
   const Json* finishes = Find(row, "finish reason", fields_.finish, FinishNames());
+  // "truncated": true, where no field has a reason.
+  const std::optional<bool> truncated = row.fields.FindBool("truncated");
+  const Json cut = truncated.value_or(false) ? "length" : "stop";
+  if (finishes == nullptr && fields_.finish.empty() && truncated) {
+    finishes = &cut;
+    if (noted_.emplace("finish reason", "truncated").second) {
+      recording_->notes.push_back("finish reason: taken from field 'truncated'");
+    }
+  }
   const Json* index = Find(row, "sample index", fields_.index, IndexNames());
   if (index != nullptr) RETURN_IF_ERROR(SampleIndex(row, *index).status());
   const bool list = texts->is_array();
@@ -247,7 +319,10 @@ absl::Status FieldReader::ReadLmEval(const Row& row) {
   if (!filter_) filter_ = filter;
   if (filter != *filter_) return absl::OkStatus();
   RecordedCompletion recorded;
-  if (const auto ours = row.fields.FindString("problem_id")) recorded.ids.push_back(*ours);
+  if (const auto ours = row.fields.FindString("problem_id")) {
+    recorded.ids.push_back(*ours);
+    RETURN_IF_ERROR(RememberProblem(row, *ours, "target"));
+  }
   for (const std::string& name : IdNames()) {
     const Json* id = doc->Find(name);
     if (id != nullptr && !id->is_null()) recorded.ids.push_back(id->ToText());
@@ -255,7 +330,10 @@ absl::Status FieldReader::ReadLmEval(const Row& row) {
   recorded.place = row.fields.FindInteger("doc_id");
   const Json* question = nullptr;
   std::string which;
-  if (!fields_.question.empty()) question = FindPath(row.fields, fields_.question);
+  if (!fields_.question.empty()) {
+    question = FindPath(row.fields, fields_.question);
+    if (question != nullptr) found_.insert(fields_.question);
+  }
   if (question == nullptr) question = FirstOf(*doc, QuestionNames(), &which);
   if (question != nullptr && question->is_string()) {
     recorded.question = Question(question->AsString());
@@ -273,6 +351,30 @@ absl::Status FieldReader::ReadLmEval(const Row& row) {
                 row.fields.Find("sample_indices"));
 }
 
+absl::Status FieldReader::RememberProblem(const Row& row, const std::string& id,
+                                          const char* reference) {
+  RecordedProblem problem;
+  problem.line = row.line;
+  problem.reference = row.fields.FindString(reference).value_or("");
+  if (const Json* messages = row.fields.Find("messages")) {
+    problem.messages = PromptMessagesHash(*messages);
+  }
+  const Json* order = row.fields.Find("choice_order");
+  for (size_t i = 0; order != nullptr && order->is_array() && i < order->size(); ++i) {
+    const Json& place = order->AsArray()[i];
+    if (!place.is_integer() || place.AsInteger() < 0 || place.AsInteger() > 1000) {
+      return At(row, absl::StrFormat("field 'choice_order': expected places of choices, found %s",
+                                     Shorten(order->Dump(), 60)));
+    }
+    problem.choice_order.push_back(static_cast<int>(place.AsInteger()));
+  }
+  const auto [known, is_new] = recording_->problems.try_emplace(id, problem);
+  if (is_new || known->second.choice_order == problem.choice_order) return absl::OkStatus();
+  return At(row, absl::StrFormat("field 'choice_order': %s, and line %d has another of the same "
+                                 "problem: samples of two runs are two recordings",
+                                 order == nullptr ? "none" : order->Dump(), known->second.line));
+}
+
 absl::Status FieldReader::ReadOurs(const Row& row) {
   const Json& fields = row.fields;
   if (fields.Find("raw") == nullptr && fields.Find("error") != nullptr) {
@@ -285,6 +387,7 @@ absl::Status FieldReader::ReadOurs(const Row& row) {
   RecordedCompletion recorded;
   recorded.ids = {id};
   ASSIGN_OR_RETURN(recorded.index, SampleIndex(row, *index));
+  RETURN_IF_ERROR(RememberProblem(row, id, "reference"));
   Json kept = Json::MakeObject();
   for (const char* name :
        {"raw", "reasoning", "answer", "unclosed_reasoning", "finish", "tokens", "latency_seconds",
@@ -346,6 +449,8 @@ absl::StatusOr<RecordingFormat> RecordingFormatFromName(std::string_view name) {
                          name, DidYouMean(name, Names{"auto", "jsonl", "lm-eval", "assay"}));
 }
 
+uint64_t PromptMessagesHash(const Json& messages) { return Hash64(messages.Dump()); }
+
 std::string NormalBlanks(std::string_view text) {
   std::string normal;
   for (const char c : Trim(text)) {
@@ -391,12 +496,14 @@ absl::StatusOr<Recording> ReadRecording(const std::string& path, RecordingFormat
     if (!row) break;
     RETURN_IF_ERROR(reader.Read(*row));
   }
+  RETURN_IF_ERROR(reader.Finish());
   if (!recording.completions.empty()) return recording;
   if (recording.other_tasks > 0) {
     return NotFound("%s: no row is of task %s: %d are of other tasks", path, task,
                     recording.other_tasks);
   }
-  return InvalidArgument("%s: it holds no completion", path);
+  return InvalidArgument("%s: it holds no completion%s", path,
+                         recording.failed_draws > 0 ? ", only draws that failed" : "");
 }
 
 absl::StatusOr<Completion> UnpackRecorded(const RecordedCompletion& recorded, bool prefix_opened,
@@ -406,7 +513,9 @@ absl::StatusOr<Completion> UnpackRecorded(const RecordedCompletion& recorded, bo
   ASSIGN_OR_RETURN(const Json kept, ParseJson(text));
   Completion completion;
   completion.raw = kept.FindString("raw").value_or("");
-  completion.finish = FinishReasonFromName(kept.FindString("finish").value_or("stop"));
+  const Json* finish = kept.Find("finish");
+  const bool told = finish != nullptr && !finish->is_null();
+  completion.finish = told ? FinishReasonFromName(finish->ToText()) : FinishReason::kStop;
   SplitKept(kept, prefix_opened, &completion);
   completion.tokens = TokensOf(kept, completion);
   completion.latency_seconds = kept.FindNumber("latency_seconds").value_or(0);
@@ -426,10 +535,14 @@ void ProblemIndex::Add(const Problem& problem) {
   const size_t place = count_++;
   by_id_.emplace(problem.id, place);
   std::vector<std::string> texts;
+  std::string short_question;
   if (problem.row.is_object()) {
     for (const Json::Member& member : problem.row.AsMembers()) {
       if (!member.second.is_string()) continue;
       std::string normal = NormalBlanks(member.second.AsString());
+      const bool asks = std::find(QuestionNames().begin(), QuestionNames().end(), member.first) !=
+                        QuestionNames().end();
+      if (normal.size() < kTellingBytes && asks && short_question.empty()) short_question = normal;
       if (normal.size() < kTellingBytes) continue;
       const auto [found, is_new] = by_text_.emplace(normal, place);
       if (!is_new && found->second != place) found->second = std::nullopt;
@@ -437,6 +550,7 @@ void ProblemIndex::Add(const Problem& problem) {
     }
   }
   texts_.push_back(std::move(texts));
+  short_questions_.push_back(std::move(short_question));
 }
 
 class Matcher {
@@ -482,8 +596,12 @@ class Matcher {
   // An equal id is not enough where both sides tell the question: numbers are ids in many files.
   bool Agrees(const RecordedCompletion& one, size_t place) const {
     const std::vector<std::string>& texts = problems_.texts_[place];
-    if (one.question == 0 || texts.empty()) return true;
     const std::string& question = recording_.questions[one.question];
+    if (question.size() < kTellingBytes) {
+      const std::string& own = problems_.short_questions_[place];
+      return question.empty() || own.empty() || own == question;
+    }
+    if (texts.empty()) return true;
     return std::any_of(texts.begin(), texts.end(), [&](const std::string& text) {
       return Contains(question, text) || Contains(text, question);
     });

@@ -48,16 +48,27 @@ struct RecordedCompletion {
   std::string packed;
 };
 
+// What a file of ours tells of a problem as it was asked.
+struct RecordedProblem {
+  int64_t line = 0;
+  std::vector<int> choice_order;  // empty: no choices
+  std::string reference;
+  std::optional<uint64_t> messages;  // PromptMessagesHash of the prompt, where the file has it
+};
+
 struct Recording {
   std::string path;
   std::string sha256;
   RecordingFormat format = RecordingFormat::kRows;
   std::vector<RecordedCompletion> completions;
   std::vector<std::string> questions;  // distinct, blanks normalised; the first is empty
-  std::string model;                   // where the file tells it
-  int64_t failed_draws = 0;            // rows that tell of an error instead of a completion
-  int64_t other_tasks = 0;             // rows passed over
-  std::vector<std::string> notes;      // what was guessed, for people
+  std::map<std::string, RecordedProblem, std::less<>> problems;  // by id; only of our own files
+  // Finish reasons that nobody knows, with the number of replies that have them.
+  std::map<std::string, int64_t> unknown_finishes;
+  std::string model;               // where the file tells it
+  int64_t failed_draws = 0;        // rows that tell of an error instead of a completion
+  int64_t other_tasks = 0;         // rows passed over
+  std::vector<std::string> notes;  // what was guessed, for people
 };
 
 // `task`: only rows of that task, where rows name one.
@@ -83,6 +94,7 @@ class ProblemIndex {
   std::map<std::string, size_t, std::less<>> by_id_;
   std::map<std::string, std::optional<size_t>, std::less<>> by_text_;  // nothing: of several
   std::vector<std::vector<std::string>> texts_;                        // long enough to tell apart
+  std::vector<std::string> short_questions_;                           // one that is not
 };
 
 struct RecordingMatch {
@@ -98,6 +110,9 @@ RecordingMatch MatchRecording(const Recording& recording, const ProblemIndex& pr
 // The file's first row answers the first problem, and so on, whatever the row says its question is:
 // for files whose questions differ in a word from the dataset's.
 RecordingMatch MatchInOrder(const Recording& recording, const ProblemIndex& problems);
+
+// Of the list of messages, as `assay export` writes it.
+uint64_t PromptMessagesHash(const Json& messages);
 
 // Blanks collapsed to one space and trimmed.
 std::string NormalBlanks(std::string_view text);

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -125,11 +126,19 @@ absl::StatusOr<std::vector<Task>> LoadTasks(const SearchPath& path, std::string_
 // nowhere on the path; by the names that the task gives them.
 absl::StatusOr<std::vector<std::string>> MissingDatasets(const SearchPath& path, const Task& task);
 
-// `seed` orders choices; few-shot examples hang on the task's own fixed seed. Errors (missing file,
-// wrong sha256) come before the first row. A problem whose task names a cluster has the tag
-// "cluster:...".
+// Orders of choices that a recording brings, where its letters are not by our seed.
+struct ChoiceOrders {
+  bool published = false;  // all as the dataset has them (not where the task shuffles as
+                           // simple-evals does, whose order is always the same)
+  std::map<std::string, std::vector<int>> of;  // by problem id: order[displayed] = place
+};
+
+// `seed` orders choices, but for those of `orders` (which must outlive the stream); few-shot
+// examples hang on the task's own fixed seed. Errors (missing file, wrong sha256) come before the
+// first row. A problem whose task names a cluster has the tag "cluster:...".
 absl::StatusOr<std::unique_ptr<ProblemStream>> OpenProblems(const SearchPath& path,
-                                                            const Task& task, uint64_t seed);
+                                                            const Task& task, uint64_t seed,
+                                                            const ChoiceOrders* orders = nullptr);
 
 // --- proving a task sound (`assay tasks check`) ---
 struct TaskFinding {

@@ -173,13 +173,30 @@ std::vector<int> ShownOrder(const ChoicesSource& source, const std::vector<std::
   return shown;
 }
 
+// simple-evals orders four, a recording as many as were shown: each place once.
+absl::Status CheckOrder(const RowPlace& at, const ChoicesSource& source, size_t choices,
+                        const std::vector<int>& order) {
+  if (source.shuffle == Shuffle::kSimpleEvals && order.size() != choices) {
+    return InvalidArgument("%s: shuffle simple_evals orders %d choices, this row has %d",
+                           at.Where(), order.size(), choices);
+  }
+  std::vector<bool> shown(choices);
+  for (const int place : order) {
+    const bool fits =
+        place >= 0 && static_cast<size_t>(place) < choices && !shown[static_cast<size_t>(place)];
+    if (!fits) {
+      return InvalidArgument("%s: the recorded order of choices names place %d%s, this row has %d",
+                             at.Where(), place, place < 0 ? "" : " twice or too far", choices);
+    }
+    shown[static_cast<size_t>(place)] = true;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status FillChoices(const RowPlace& at, const FieldMap& fields, uint64_t seed,
                          const std::vector<int>* order, Problem* problem) {
   ASSIGN_OR_RETURN(const std::vector<std::string> choices, ChoicesAsPublished(at, *fields.choices));
-  if (order != nullptr && order->size() != choices.size()) {
-    return InvalidArgument("%s: shuffle simple_evals orders %d choices, this row has %d",
-                           at.Where(), order->size(), choices.size());
-  }
+  if (order != nullptr) RETURN_IF_ERROR(CheckOrder(at, *fields.choices, choices.size(), *order));
   problem->choice_order =
       order != nullptr ? *order : ShownOrder(*fields.choices, choices, *problem, seed);
   const size_t count = problem->choice_order.size();

@@ -103,12 +103,14 @@ absl::Status RenderExample(const TaskSpec& spec, Example* example) {
 
 class TaskStream final : public ProblemStream {
  public:
-  TaskStream(Task task, TaskSpec spec, std::string file, std::string sha256, uint64_t seed)
+  TaskStream(Task task, TaskSpec spec, std::string file, std::string sha256, uint64_t seed,
+             const ChoiceOrders* orders)
       : task_(std::move(task)),
         spec_(std::move(spec)),
         file_(std::move(file)),
         sha256_(std::move(sha256)),
-        seed_(seed) {}
+        seed_(seed),
+        orders_(orders) {}
 
   absl::Status Open(const std::string& fewshot_file) {
     ASSIGN_OR_RETURN(rows_, OpenRows(file_));
@@ -155,6 +157,10 @@ class TaskStream final : public ProblemStream {
   absl::Status MakeProblem(const Row& row, const std::string& file, Problem* problem) {
     if (!AsSimpleEvals()) {
       ASSIGN_OR_RETURN(*problem, ProblemFromRow(spec_.fields, row, file, seed_));
+      if (orders_ == nullptr || problem->choice_order.empty()) return absl::OkStatus();
+      const auto told = orders_->of.find(problem->id);
+      if (told == orders_->of.end()) return absl::OkStatus();
+      ASSIGN_OR_RETURN(*problem, ProblemFromRow(spec_.fields, row, file, seed_, &told->second));
       return absl::OkStatus();
     }
     std::vector<int> order;
@@ -266,6 +272,7 @@ class TaskStream final : public ProblemStream {
   std::string file_;
   std::string sha256_;
   uint64_t seed_;
+  const ChoiceOrders* orders_;
   std::unique_ptr<RowReader> rows_;
   std::vector<Example> examples_;
   bool same_file_ = false;
@@ -418,8 +425,13 @@ absl::StatusOr<std::vector<std::string>> MissingDatasets(const SearchPath& path,
 }
 
 absl::StatusOr<std::unique_ptr<ProblemStream>> OpenProblems(const SearchPath& path,
-                                                            const Task& task, uint64_t seed) {
+                                                            const Task& task, uint64_t seed,
+                                                            const ChoiceOrders* orders) {
   ASSIGN_OR_RETURN(TaskSpec spec, BuildSpec(task.definition, task.path));
+  if (orders != nullptr && orders->published && spec.fields.choices &&
+      spec.fields.choices->shuffle != Shuffle::kSimpleEvals) {
+    spec.fields.choices->shuffle = Shuffle::kNever;
+  }
   ASSIGN_OR_RETURN(std::string file, FindDatasetFile(path, task, task.dataset));
   ASSIGN_OR_RETURN(std::string sha256, CheckFingerprint(file, task.dataset, task.path));
   std::string fewshot_file = file;
@@ -427,8 +439,8 @@ absl::StatusOr<std::unique_ptr<ProblemStream>> OpenProblems(const SearchPath& pa
     ASSIGN_OR_RETURN(fewshot_file, FindDatasetFile(path, task, spec.fewshot->dataset));
     RETURN_IF_ERROR(CheckFingerprint(fewshot_file, spec.fewshot->dataset, task.path).status());
   }
-  auto stream =
-      std::make_unique<TaskStream>(task, std::move(spec), std::move(file), std::move(sha256), seed);
+  auto stream = std::make_unique<TaskStream>(task, std::move(spec), std::move(file),
+                                             std::move(sha256), seed, orders);
   RETURN_IF_ERROR(stream->Open(fewshot_file));
   return stream;
 }

@@ -1,7 +1,20 @@
 // Names and JSON forms of the nouns.
 #include "harness/types.h"
 
+#include <map>
+
+#include "harness/text.h"
+
 namespace assay {
+namespace {
+
+// "FinishReason.MAX_TOKENS" -> "max_tokens".
+std::string BareWord(std::string_view name) {
+  name = Trim(name);
+  return ToLowerAscii(name.substr(name.rfind('.') + 1));  // npos + 1: all of it
+}
+
+}  // namespace
 
 std::string_view OutcomeName(Outcome outcome) {
   switch (outcome) {
@@ -42,10 +55,52 @@ std::string_view FinishReasonName(FinishReason reason) {
 }
 
 FinishReason FinishReasonFromName(std::string_view name) {
-  if (name == "stop" || name == "eos" || name == "end_turn") return FinishReason::kStop;
-  if (name == "length" || name == "max_tokens") return FinishReason::kLength;
-  if (name == "content_filter") return FinishReason::kContentFilter;
-  return FinishReason::kOther;
+  static const auto* reasons = new std::map<std::string, FinishReason, std::less<>>{
+      {"stop", FinishReason::kStop},
+      {"eos", FinishReason::kStop},
+      {"eos_token", FinishReason::kStop},
+      {"end", FinishReason::kStop},
+      {"end_turn", FinishReason::kStop},
+      {"stop_sequence", FinishReason::kStop},
+      {"stop_token", FinishReason::kStop},
+      {"complete", FinishReason::kStop},
+      {"completed", FinishReason::kStop},
+      {"finished", FinishReason::kStop},
+      {"done", FinishReason::kStop},
+      {"tool_calls", FinishReason::kStop},
+      {"tool_use", FinishReason::kStop},
+      {"function_call", FinishReason::kStop},
+      {"length", FinishReason::kLength},
+      {"max_tokens", FinishReason::kLength},
+      {"max_new_tokens", FinishReason::kLength},
+      {"max_output_tokens", FinishReason::kLength},
+      {"max_completion_tokens", FinishReason::kLength},
+      {"max_length", FinishReason::kLength},
+      {"max_model_len", FinishReason::kLength},
+      {"model_length", FinishReason::kLength},
+      {"context_length", FinishReason::kLength},
+      {"context_length_exceeded", FinishReason::kLength},
+      {"model_context_window_exceeded", FinishReason::kLength},
+      {"token_limit", FinishReason::kLength},
+      {"token_limit_reached", FinishReason::kLength},
+      {"truncated", FinishReason::kLength},
+      {"incomplete", FinishReason::kLength},
+      {"content_filter", FinishReason::kContentFilter},
+      {"content_filtered", FinishReason::kContentFilter},
+      {"safety", FinishReason::kContentFilter},
+      {"refusal", FinishReason::kContentFilter},
+      {"recitation", FinishReason::kContentFilter},
+      {"prohibited_content", FinishReason::kContentFilter},
+  };
+  const auto found = reasons->find(BareWord(name));
+  return found == reasons->end() ? FinishReason::kOther : found->second;
+}
+
+bool FinishTellsFailure(std::string_view name) {
+  const std::string word = BareWord(name);
+  return word == "abort" || word == "aborted" || word == "error" || word == "failed" ||
+         word == "cancelled" || word == "canceled" || word == "timeout" ||
+         word == "insufficient_system_resource";
 }
 
 Json SamplingToJson(const Sampling& sampling) {

@@ -166,7 +166,11 @@ std::string_view OutcomeName(
 std::optional<Outcome> OutcomeFromName(std::string_view name);
 std::string_view FinishReasonName(
     FinishReason reason);  // "stop", "length", "content_filter", "other"
+// Servers' and programs' words, in any case, alone or as "FinishReason.MAX_TOKENS"; none ("") and
+// words that nobody knows are kOther.
 FinishReason FinishReasonFromName(std::string_view name);
+// "abort", "error", "cancelled": the server gave up, so this is no reply of the model's.
+bool FinishTellsFailure(std::string_view name);
 
 // JSON forms, used by the manifest, the request key and the export.
 Json SamplingToJson(const Sampling& sampling);  // the seed is not in it

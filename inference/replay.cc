@@ -33,7 +33,7 @@ struct Fields {
   Names text = {"raw", "completion", "raw_output", "reply", "response", "output", "text"};
   Names texts = {"completions", "replies", "responses", "outputs"};
   Names reasoning = {"reasoning", "reasoning_content"};
-  Names finish = {"finish", "finish_reason"};
+  Names finish = {"finish", "finish_reason", "stop_reason"};
   bool prefilled = false;  // the prompt had opened the thinking
 };
 
@@ -69,10 +69,18 @@ absl::Status SetField(std::string_view name, const Json& value, Fields* fields) 
   return absl::OkStatus();
 }
 
+// Rows that say nothing are of replies that ended; what they say is never taken for that unread.
 FinishReason FinishOf(const Json& row, const Fields& fields) {
   const Json* finish = FindAny(row, fields.finish);
-  return finish == nullptr || !finish->is_string() ? FinishReason::kStop
-                                                   : FinishReasonFromName(finish->AsString());
+  return finish == nullptr ? FinishReason::kStop : FinishReasonFromName(finish->ToText());
+}
+
+// A line of `assay export`.
+bool IsOurs(const Json& row) { return row.FindString("format") == "assay-sample/1"; }
+
+// The messages, as such a line holds them.
+std::string Asked(const Prompt& prompt) {
+  return std::to_string(Hash64(PromptToJson(prompt).Find("messages")->Dump()));
 }
 
 bool HasTags(std::string_view text) {
@@ -188,6 +196,8 @@ absl::Status Recording::Add(const Row& row) {
   // A draw that failed when it was recorded is missing here too.
   if (text == nullptr && row.fields.Find("error") != nullptr) return absl::OkStatus();
   if (text == nullptr) return MissingField(row, path_, fields_.text.front());
+  const Json* finish = FindAny(row.fields, fields_.finish);
+  if (finish != nullptr && FinishTellsFailure(finish->ToText())) return absl::OkStatus();
   const Json* told = FindAny(row.fields, fields_.index);
   if (told != nullptr && (!told->is_integer() || told->AsInteger() < 0)) {
     return InvalidArgument("%s:%d: field '%s': expected a sample's index, found %s", path_,
@@ -211,6 +221,9 @@ absl::Status Recording::Put(const Row& row, const std::string& task, const std::
   for (const char* name : {"answer", "unclosed_reasoning", "tokens", "seed", "latency_seconds",
                            "served_by", "served_model", "logprobs"}) {
     if (const Json* found = row.fields.Find(name)) kept.Set(name, *found);
+  }
+  if (const Json* messages = row.fields.Find("messages"); messages && IsOurs(row.fields)) {
+    kept.Set("asked", std::to_string(Hash64(messages->Dump())));
   }
   std::string frame;
   compressor->Compress(kept.Dump(), 1, &frame);
@@ -248,6 +261,12 @@ absl::StatusOr<Completion> Recording::Find(const CompletionRequest& request, con
   std::string text;
   RETURN_IF_ERROR(decompressor_.Decompress(found->second, kMaxRowBytes, &text));
   ASSIGN_OR_RETURN(const Json row, ParseJson(text));
+  if (const auto asked = row.FindString("asked"); asked && *asked != Asked(request.prompt)) {
+    return FailedPrecondition(
+        "%s: sample %d of problem '%s' was drawn for another prompt than this run asks (other "
+        "examples, another order of choices: --seed?)",
+        path_, draw.index, request.problem_id);
+  }
   Completion completion;
   completion.raw = row.FindString("raw").value_or("");
   completion.finish = FinishOf(row, fields_);

@@ -102,6 +102,8 @@ Json SampleLine(const TaskManifest& task, int64_t doc_id, const Problem& problem
   resps.Append(std::move(replies));
   filtered.Append(OneOrAll(std::move(answers)));
   metrics.Append("pass@1");
+  Json order = Json::MakeArray();
+  for (const int place : problem.choice_order) order.Append(place);
   return Json::MakeObject({{"doc_id", doc_id},
                            {"doc", problem.row},
                            {"target", problem.reference},
@@ -115,6 +117,7 @@ Json SampleLine(const TaskManifest& task, int64_t doc_id, const Problem& problem
                            {"target_hash", Sha256Hex(problem.reference)},
                            {"pass@1", MeanScore(samples)},
                            {"problem_id", problem.id},
+                           {"choice_order", std::move(order)},
                            {"sample_indices", std::move(indices)},
                            {"finish_reasons", std::move(finishes)},
                            {"outcomes", std::move(outcomes)}});

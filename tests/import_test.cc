@@ -252,6 +252,78 @@ TEST_F(ImportTest, LmEvalExportComesBack) {
   ExpectSameSamples(*store_, first.run_id, second.run_id);
 }
 
+// Letters mean the options as they stood: published in the files of others, our order in ours.
+TEST_F(ImportTest, LettersAreReadByTheOrderThatTheyWereWrittenFor) {
+  WriteWholeFile(directory_.Path("choice.yaml"),
+                 "name: choice\nversion: \"1\"\nabout: choices\ndataset:\n  file: choice.jsonl\n"
+                 "fields:\n  id: id\n  choices: options\n  reference_index: right\n"
+                 "prompt: \"{{ question }}\\n{{ lettered_choices }}\"\n"
+                 "extract: letter\ngrader: choice\nmetrics: [pass@1]\n");
+  std::string dataset, rows;
+  for (int i = 0; i < 12; ++i) {
+    dataset += absl::StrFormat(
+        R"({"id": "q%d", "question": "Which is the number %d?", "options": ["%d", "no", "nor this", "none"], "right": 0})"
+        "\n",
+        i, i, i);
+    rows += absl::StrFormat(R"({"id": "q%d", "output": "Answer: A"})"
+                            "\n",
+                            i);
+  }
+  WriteWholeFile(directory_.Path("choice.jsonl"), dataset);
+  ImportPlan plan;
+  plan.task = LoadOne(directory_.Path("choice.yaml"));
+  ASSERT_OK_AND_ASSIGN(const ImportReport published, Import(rows, plan));
+  EXPECT_THAT(published.notes, testing::Contains(HasSubstr("by the published order")));
+  for (const auto& [sample, outcome] : Outcomes(published.run_id)) {
+    EXPECT_EQ(outcome, Outcome::kCorrect) << sample;
+  }
+  // Told to be of a run with seed 7, the same letters mean other options.
+  plan.seed = 7;
+  ASSERT_OK_AND_ASSIGN(const ImportReport seeded, Import(rows, plan));
+  EXPECT_NE(Outcomes(seeded.run_id), Outcomes(published.run_id));
+  EXPECT_THAT(seeded.notes, testing::Not(testing::Contains(HasSubstr("published order"))));
+  // Our own files tell the order: it holds, whatever the seed.
+  ASSERT_OK_AND_ASSIGN(const RunSummary run, store_->FindRun(seeded.run_id));
+  ASSERT_OK_AND_ASSIGN(const auto ours,
+                       ExportJsonl(*store_, run, "", directory_.Path("all.jsonl")));
+  ASSERT_OK_AND_ASSIGN(const auto theirs,
+                       ExportLmEval(*store_, run, "", directory_.Path("lm"), false));
+  for (const std::string& file : {ours[0].path, theirs[0].path}) {
+    for (const std::optional<uint64_t> seed : {std::optional<uint64_t>(), std::optional(1ul)}) {
+      plan.seed = seed;
+      ASSERT_OK_AND_ASSIGN(const ImportReport again, ImportFile(file, plan));
+      ExpectSameSamples(*store_, seeded.run_id, again.run_id);
+      EXPECT_THAT(again.notes, testing::Not(testing::Contains(HasSubstr("references:"))));
+      EXPECT_THAT(again.notes, testing::Not(testing::Contains(HasSubstr("prompts:"))));
+    }
+  }
+  // An order that cannot be of that row is an error that names it.
+  std::string line = ReadWholeFile(ours[0].path);
+  const size_t order = line.find("\"choice_order\":[");
+  ASSERT_NE(order, line.npos);
+  line[order + 16] = '9';
+  WriteWholeFile(directory_.Path("bad.jsonl"), line);
+  EXPECT_THAT(std::string(ImportFile(directory_.Path("bad.jsonl"), plan).status().message()),
+              HasSubstr("names place 9"));
+}
+
+TEST_F(ImportTest, ADatasetThatChangedSinceIsTold) {
+  ASSERT_OK_AND_ASSIGN(const ImportReport first, Import(kRows));
+  ASSERT_OK_AND_ASSIGN(const RunSummary run, store_->FindRun(first.run_id));
+  const std::string file = directory_.Path("all.jsonl");
+  ASSERT_OK_AND_ASSIGN(const auto files, ExportJsonl(*store_, run, "", file));
+  WriteWholeFile(directory_.Path("sums.jsonl"),
+                 "{\"id\": \"a\", \"question\": \"What is 40 + 9 here?\", \"answer\": \"49\"}\n"
+                 "{\"id\": \"b\", \"question\": \"What is 40 + 3 here?\", \"answer\": \"43\"}\n"
+                 "{\"id\": \"c\", \"question\": \"What is 40 + 4 here?\", \"answer\": \"44\"}\n");
+  ASSERT_OK_AND_ASSIGN(const ImportReport second, ImportFile(file));
+  EXPECT_THAT(second.notes,
+              testing::Contains(HasSubstr("references: 1 of 3 problems have another one")));
+  EXPECT_THAT(second.notes, testing::Contains(HasSubstr("problem 'a': '42' there, '49'")));
+  EXPECT_THAT(second.notes,
+              testing::Contains(HasSubstr("prompts: 1 of 3 problems were asked otherwise")));
+}
+
 TEST_F(ImportTest, LmEvalFilesHoldWhatItsReadersLookFor) {
   ASSERT_OK_AND_ASSIGN(const ImportReport report, Import(kRows));
   ASSERT_OK_AND_ASSIGN(const RunSummary run, store_->FindRun(report.run_id));

@@ -1,6 +1,7 @@
 // Recordings of every shape: which field is what, and which problem a row belongs to.
 #include "harness/recording.h"
 
+#include "absl/strings/str_format.h"
 #include "tests/testing.h"
 
 namespace assay {
@@ -77,6 +78,86 @@ TEST_F(RecordingTest, NamedFieldsAreUsedAndNotGuessed) {
   fields.completion = "outptu";
   EXPECT_THAT(std::string(Read(R"({"id": 1, "output": "x"})", fields).status().message()),
               HasSubstr("outputs.jsonl:1: there is no field 'outptu'; did you mean 'output'?"));
+}
+
+TEST_F(RecordingTest, NamedFieldsThatNoRowHasAreAnError) {
+  const std::string rows = R"({"id": "a", "completion": "x", "finish_reason": "length"})";
+  const struct {
+    RecordingFields fields;
+    const char* says;
+  } cases[] = {
+      {{.finish = "finnish_reason"}, "'finnish_reason' of --finish-field; did you mean"},
+      {{.reasoning = "thoughts"}, "'thoughts' of --reasoning-field"},
+      {{.question = "querstion"}, "'querstion' of --question-field"},
+      {{.index = "number"}, "'number' of --index-field"},
+  };
+  for (const auto& c : cases) {
+    EXPECT_THAT(std::string(Read(rows, c.fields).status().message()), HasSubstr(c.says));
+  }
+  // One row that has it is enough.
+  EXPECT_OK(Read(rows + "\n" + R"({"id": "b", "completion": "x", "why": null})", {.finish = "why"})
+                .status());
+}
+
+TEST_F(RecordingTest, FinishReasonsInEverybodysWords) {
+  const struct {
+    const char* word;  // JSON
+    FinishReason reason;
+  } cases[] = {
+      {"\"length\"", FinishReason::kLength},
+      {"\"MAX_TOKENS\"", FinishReason::kLength},
+      {"\"FinishReason.MAX_TOKENS\"", FinishReason::kLength},
+      {"\"model_length\"", FinishReason::kLength},
+      {"\"max_new_tokens\"", FinishReason::kLength},
+      {"\"max_output_tokens\"", FinishReason::kLength},
+      {"\"truncated\"", FinishReason::kLength},
+      {"\"incomplete\"", FinishReason::kLength},
+      {"\"STOP\"", FinishReason::kStop},
+      {"\"end_turn\"", FinishReason::kStop},
+      {"\"stop_sequence\"", FinishReason::kStop},
+      {"null", FinishReason::kStop},
+      {"5", FinishReason::kOther},
+      {"\"SAFETY\"", FinishReason::kContentFilter},
+      {"\"lengthy\"", FinishReason::kOther},
+  };
+  for (const auto& c : cases) {
+    ASSERT_OK_AND_ASSIGN(
+        const Recording recording,
+        Read(absl::StrFormat(R"({"id": "a", "completion": "x", "finish_reason": %s})", c.word)));
+    EXPECT_EQ(Unpack(recording.completions[0]).finish, c.reason) << c.word;
+    EXPECT_EQ(recording.unknown_finishes.empty(), c.reason != FinishReason::kOther) << c.word;
+  }
+}
+
+TEST_F(RecordingTest, WhatTheServerGaveUpIsNoReply) {
+  for (const char* word : {"error", "abort", "cancelled", "FinishReason.ERROR"}) {
+    ASSERT_OK_AND_ASSIGN(
+        const Recording recording,
+        Read(absl::StrFormat("{\"id\": \"a\", \"completion\": \"x\"}\n{\"id\": \"b\", "
+                             "\"completion\": \"\", \"finish_reason\": \"%s\"}",
+                             word)));
+    EXPECT_EQ(recording.completions.size(), 1u) << word;
+    EXPECT_EQ(recording.failed_draws, 1) << word;
+  }
+}
+
+TEST_F(RecordingTest, CutOffRepliesInOtherForms) {
+  ASSERT_OK_AND_ASSIGN(const Recording flagged,
+                       Read(R"({"id": "a", "completion": "x", "truncated": true}
+{"id": "b", "completion": "x", "truncated": false})"));
+  EXPECT_EQ(Unpack(flagged.completions[0]).finish, FinishReason::kLength);
+  EXPECT_EQ(Unpack(flagged.completions[1]).finish, FinishReason::kStop);
+  ASSERT_OK_AND_ASSIGN(const Recording ollama,
+                       Read(R"({"id": "a", "response": "x", "done_reason": "length"})"));
+  EXPECT_EQ(Unpack(ollama.completions[0]).finish, FinishReason::kLength);
+  // A list must say it of each.
+  EXPECT_THAT(
+      std::string(Read(R"({"id": "a", "outputs": ["x", "y"], "finish_reasons": ["length"]})")
+                      .status()
+                      .message()),
+      HasSubstr("1 finish reasons for 2 completions"));
+  ASSERT_OK_AND_ASSIGN(const Recording silent, Read(R"({"id": "a", "completion": "x"})"));
+  EXPECT_THAT(silent.notes, testing::Contains(HasSubstr("no field tells it")));
 }
 
 TEST_F(RecordingTest, RowWithNoCompletionSaysWhatItHas) {
@@ -207,6 +288,18 @@ TEST_F(RecordingTest, EqualIdsWithOtherQuestionsAreNoMatch) {
       recording, {MakeProblem("0", "the first question"), MakeProblem("1", "the second question")});
   EXPECT_EQ(match.how, "by the question's text");
   EXPECT_THAT(match.problem_of, ElementsAre(1, 0));
+}
+
+TEST_F(RecordingTest, ShortQuestionsAreComparedToo) {
+  ProblemIndex problems;
+  problems.Add(MakeProblem("a", "1+1?"));
+  problems.Add(MakeProblem("b", "2+2?"));
+  ASSERT_OK_AND_ASSIGN(const Recording same,
+                       Read(R"({"id": "a", "question": " 1+1?", "completion": "x"})"));
+  EXPECT_EQ(MatchRecording(same, problems).matched, 1);
+  ASSERT_OK_AND_ASSIGN(const Recording other,
+                       Read(R"({"id": "a", "question": "2+2?", "completion": "x"})"));
+  EXPECT_EQ(MatchRecording(other, problems).matched, 0);
 }
 
 TEST_F(RecordingTest, QuestionWithInstructionsAroundItStillAgreesWithItsId) {

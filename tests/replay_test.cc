@@ -128,6 +128,33 @@ TEST_F(Replay, OurOwnExportIsNotSplitAgain) {
   EXPECT_EQ(completion.tokens.source, TokenSource::kMeasured);
 }
 
+TEST_F(Replay, ACompletionOfAnotherPromptIsMissing) {
+  const auto row = [](const std::string& asked) {
+    return R"({"format": "assay-sample/1", "task": "t", "problem_id": "a", "index": 0, "raw": "x",
+ "messages": )" +
+           asked + "}";
+  };
+  const auto one_line = [](std::string text) {
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    return text;
+  };
+  ASSERT_OK_AND_ASSIGN(const auto same, Open(one_line(row("[]"))));
+  EXPECT_OK(Draw(*same, "a", 1).at(0).status());  // Draw asks with no message
+  ASSERT_OK_AND_ASSIGN(const auto other,
+                       Open(one_line(row(R"([{"role": "user", "content": "A) 1 B) 2"}])"))));
+  const absl::Status status = Draw(*other, "a", 1).at(0).status();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("drawn for another prompt"));
+}
+
+TEST_F(Replay, WhatTheServerGaveUpIsMissing) {
+  ASSERT_OK_AND_ASSIGN(const auto source,
+                       Open(R"({"id": "a", "output": "x", "finish_reason": "abort"}
+{"id": "b", "output": "x", "finish_reason": "MAX_TOKENS"})"));
+  EXPECT_FALSE(Draw(*source, "a", 1).at(0).ok());
+  ASSERT_OK_AND_ASSIGN(const Completion cut, Draw(*source, "b", 1).at(0));
+  EXPECT_EQ(cut.finish, FinishReason::kLength);
+}
+
 TEST_F(Replay, APrefilledThinkingIsKnownFromThePromptOrTold) {
   const char kRow[] = "{\"id\": \"a\", \"index\": 0, \"raw\": \"only thinking\"}\n";
   ASSERT_OK_AND_ASSIGN(const auto source, Open(kRow));

@@ -9,6 +9,7 @@
 #include "harness/status.h"
 #include "harness/text.h"
 #include "harness/token_logprobs.h"
+#include "harness/types.h"
 
 namespace assay::http {
 namespace {
@@ -205,8 +206,6 @@ absl::Status ReadReply(JsonScanner* scanner, bool logprobs, Reply* reply, bool* 
 }
 
 // Not an answer but a request given up by the server.
-bool IsAbort(std::string_view finish) { return finish == "abort" || finish == "error"; }
-
 absl::Status Aborted(std::string_view finish) {
   return Unavailable("the server gave up: finish_reason '%s'", finish);
 }
@@ -218,14 +217,14 @@ absl::StatusOr<ReplyChoice> Settled(ReadChoice read, size_t position) {
   choice.index = static_cast<int>(std::clamp<int64_t>(read.index, 0, kMaxChoices));
   choice.finish = std::move(read.finish).value_or("");
   choice.logprobs = std::move(read.logprobs);
-  if (IsAbort(choice.finish)) return Aborted(choice.finish);
+  if (FinishTellsFailure(choice.finish)) return Aborted(choice.finish);
   Said& said = read.said;
   const bool thought = said.reasoning && !said.reasoning->empty();
   if (said.content) {
     choice.content = *std::move(said.content);
   } else if (said.refusal) {
     choice.content = *std::move(said.refusal);
-  } else if (!thought && choice.finish != "length") {
+  } else if (!thought && FinishReasonFromName(choice.finish) != FinishReason::kLength) {
     return InvalidArgument("field 'choices[%d]': expected content, found %s", position,
                            said.content_kind);
   }
@@ -313,7 +312,7 @@ absl::Status EventReader::Event(std::string_view json) {
         if (read.finish && !read.finish->empty()) {
           building.finished = true;
           building.choice.finish = *std::move(read.finish);
-          if (IsAbort(building.choice.finish)) return Aborted(building.choice.finish);
+          if (FinishTellsFailure(building.choice.finish)) return Aborted(building.choice.finish);
         }
         return absl::OkStatus();
       });
@@ -336,7 +335,8 @@ absl::StatusOr<Reply> EventReader::Finish() {
                          building.choice.index);
     }
     const bool thought = building.choice.reasoning && !building.choice.reasoning->empty();
-    if (!building.said && !thought && building.choice.finish != "length") {
+    if (!building.said && !thought &&
+        FinishReasonFromName(building.choice.finish) != FinishReason::kLength) {
       return InvalidArgument("stream: choice %d: expected content, found none",
                              building.choice.index);
     }
