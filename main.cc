@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <limits>
@@ -443,6 +444,8 @@ int Main(int argc, char** argv) {
 }  // namespace assay
 
 int main(int argc, char** argv) {
+  // A file that may not grow (ulimit -f) is an error of the write, which says so; not a death.
+  std::signal(SIGXFSZ, SIG_IGN);
   assay::SetWorkerProgram("/proc/self/exe");  // this program has the command `grade-worker`
   return assay::Main(argc, argv);
 }

@@ -84,7 +84,7 @@ int PrintChanges(const std::vector<VerdictChange>& changes, int show) {
     if (!change.was_graded) continue;
     if (++shown > show) continue;
     std::printf("%s / %s / sample %d: %s -> %s; answer '%s', reference '%s': %s (was: %s)\n",
-                change.task.c_str(), Printable(change.problem_id).c_str(), change.index,
+                change.task.c_str(), Printable(change.problem_id).c_str(), change.index + 1,
                 Describe(change.before, change.was_graded).c_str(),
                 Describe(change.after, true).c_str(), Printable(Shorten(change.answer, 60)).c_str(),
                 Printable(Shorten(change.reference, 60)).c_str(),
@@ -163,7 +163,10 @@ absl::StatusOr<int> Compare(const Options& options, Store& store, const RunManif
 }
 
 absl::StatusOr<int> Grade(const Options& options) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, OpenExistingStore(options.database));
+  const bool stores = !options.dry_run && options.against.empty();
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<Store> store,
+      OpenExistingStore(options.database, stores ? StoreMode::kReadWrite : StoreMode::kReadOnly));
   ASSIGN_OR_RETURN(const RunSummary summary, store->FindRun(options.run));
   RETURN_IF_ERROR(ApplyIsolation(options.isolation.empty()
                                      ? summary.manifest.options.FindString("isolation").value_or("")

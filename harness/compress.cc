@@ -273,12 +273,17 @@ absl::StatusOr<std::unique_ptr<ByteSource>> ByContent(std::unique_ptr<PlainFile>
 }  // namespace
 
 struct Compressor::State {
+  // With a checksum: a bit that turned in a store's file is told, not shown as text.
+  State() {
+    CHECK(context != nullptr);
+    CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1)));
+  }
   ZSTD_CCtx* context = ZSTD_createCCtx();
   std::string room;  // as large as the worst case: frames themselves are cut to size
   ~State() { ZSTD_freeCCtx(context); }
 };
 
-Compressor::Compressor() : state_(std::make_unique<State>()) { CHECK(state_->context != nullptr); }
+Compressor::Compressor() : state_(std::make_unique<State>()) {}
 Compressor::~Compressor() = default;
 Compressor::Compressor(Compressor&&) noexcept = default;
 Compressor& Compressor::operator=(Compressor&&) noexcept = default;
@@ -287,8 +292,9 @@ void Compressor::Compress(std::string_view text, int level, std::string* frame) 
   std::string& room = state_->room;
   const size_t bound = ZSTD_compressBound(text.size());
   if (room.size() < bound) room.resize(bound);
+  CHECK(!ZSTD_isError(ZSTD_CCtx_setParameter(state_->context, ZSTD_c_compressionLevel, level)));
   const size_t size =
-      ZSTD_compressCCtx(state_->context, room.data(), room.size(), text.data(), text.size(), level);
+      ZSTD_compress2(state_->context, room.data(), room.size(), text.data(), text.size());
   CHECK(!ZSTD_isError(size));  // the bound holds for every input; only a lack of memory is left
   frame->assign(room, 0, size);
   constexpr size_t kKeptBytes = 4 << 20;

@@ -158,6 +158,8 @@ absl::Status ReadSamples(Store& store, const RunSummary& run, const TaskManifest
   RETURN_IF_ERROR(store.ForEachSample(run.manifest.id, filter, [&](const StoredSample& stored) {
     ++loaded->counts.stored;
     if (options.on_sample) options.on_sample(stored);
+    const std::string& served = stored.sample.completion.served_model;
+    if (!served.empty()) ++loaded->counts.served_models[served];
     if (!stored.graded) return absl::OkStatus();
     CountGraded(stored.sample.verdict.outcome, &loaded->counts);
     CountIsolation(stored.sample.verdict.detail, &loaded->counts);
@@ -201,6 +203,7 @@ void CopyCounts(const OutcomeCounts& counts, TaskResult* result) {
   result->ungraded = counts.ungraded();
   result->below_full_isolation = counts.below_full_isolation;
   result->isolation = counts.isolation;
+  result->served_models = counts.served_models;
 }
 
 bool HasEstimate(const TaskResult& result, std::string_view name) {
@@ -358,6 +361,10 @@ Json TaskResultToJson(const TaskResult& result) {
   if (!result.isolation.empty()) {
     json.Set("isolation", result.isolation);
     json.Set("below_full_isolation", result.below_full_isolation);
+  }
+  if (result.served_models.size() > 1) {
+    Json& served = json.Set("served_models", Json::MakeObject());
+    for (const auto& [model, samples] : result.served_models) served.Set(model, samples);
   }
   Json& estimates = json.Set("estimates", Json::MakeObject());
   for (const NamedEstimate& one : result.estimates) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,6 +33,9 @@ struct OutcomeCounts {
   // lowest tier of the task, "none" below "landlock" below "full"; "" where nothing ran in one.
   int64_t below_full_isolation = 0;
   std::string isolation;
+  // Samples by the model's name as the server told it (not: ""). More than one: what was measured
+  // is no one model.
+  std::map<std::string, int64_t> served_models;
 
   int64_t missing() const { return planned - stored; }  // to be fetched by `assay resume`
   int64_t ungraded() const { return stored - graded; }  // to be graded by `assay grade`
@@ -82,6 +86,7 @@ struct TaskResult {
   int64_t below_full_isolation =
       0;                  // a number that holds such verdicts is marked wherever it stands
   std::string isolation;  // the lowest: "", "full", "landlock", "none"
+  std::map<std::string, int64_t> served_models;  // as in OutcomeCounts
 
   // By the task's metrics, in their order, over the samples that are graded. With missing or
   // ungraded samples these are partial: see the bounds.
@@ -119,8 +124,12 @@ struct PairedTask {
   PairedComparison comparison;         // of b against a: tests, wins, losses, ties
   double p = 1;                        // of `difference`: clustered where problems are clustered
   double detectable_difference = 0;    // at 80 % power and 5 %, were it run like this again
-  std::vector<std::string> a_right_b_wrong;  // flips: mean score above one half in a only
+  // By most of its samples (a mean score above one half), of problems that have all of them in both
+  // runs: what only missing samples turned is no flip.
+  std::vector<std::string> a_right_b_wrong;  // flips
   std::vector<std::string> b_right_a_wrong;
+  int64_t both_right = 0;
+  int64_t both_wrong = 0;
   std::vector<std::string> only_in_a;  // left out of everything above
   std::vector<std::string> only_in_b;
 };

@@ -43,9 +43,12 @@ double PairedP(const std::vector<PairedDifference>& differences, const PairedCom
                         static_cast<double>(parts.clusters - 1));
 }
 
-void AddFlip(const std::string& id, double a, double b, PairedTask* result) {
-  if (a > 0.5 && b <= 0.5) result->a_right_b_wrong.push_back(id);
-  if (b > 0.5 && a <= 0.5) result->b_right_a_wrong.push_back(id);
+void CountMajority(const std::string& id, double a, double b, PairedTask* result) {
+  const bool a_right = a > 0.5, b_right = b > 0.5;
+  if (a_right && !b_right) result->a_right_b_wrong.push_back(id);
+  if (b_right && !a_right) result->b_right_a_wrong.push_back(id);
+  result->both_right += a_right && b_right;
+  result->both_wrong += !a_right && !b_right;
 }
 
 void Compare(std::string_view what, const std::string& a, const std::string& b,
@@ -124,7 +127,9 @@ PairedTask ComparePaired(const MetricInput& a, const MetricInput& b) {
       cluster = clusters.emplace(problem.cluster, static_cast<int>(clusters.size())).first->second;
     }
     differences.push_back({means_b.back() - means_a.back(), cluster});
-    AddFlip(problem.id, means_a.back(), means_b.back(), &result);
+    const bool whole =
+        in_a->second.samples >= a.samples_planned && in_b->second.samples >= b.samples_planned;
+    if (whole) CountMajority(problem.id, means_a.back(), means_b.back(), &result);
   }
   for (const ProblemOutcomes& problem : b.problems) {
     if (!problem.samples.empty() && !of_a.contains(problem.id)) {

@@ -315,7 +315,7 @@ absl::StatusOr<std::optional<CompletionRequest>> Pipeline::Plan(const AskedProbl
           "run %s: task %s, problem '%s', sample %d was asked differently when it was stored "
           "(model, endpoint, prompt "
           "or sampling changed since); start a new run instead of resuming",
-          manifest_->id, task.name, id, index);
+          manifest_->id, task.name, id, index + 1);
     }
   }
   if (request.draws.empty()) return std::nullopt;

@@ -251,6 +251,11 @@ absl::StatusOr<std::string> Sqlite::QueryText(std::string_view sql) {
 
 int64_t Sqlite::last_row_id() const { return sqlite3_last_insert_rowid(connection_); }
 int64_t Sqlite::changes() const { return sqlite3_changes64(connection_); }
+bool Sqlite::has_moved() const {
+  int moved = 0;
+  const int told = sqlite3_file_control(connection_, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  return told == SQLITE_OK && moved != 0;
+}
 bool Sqlite::in_transaction() const { return sqlite3_get_autocommit(connection_) == 0; }
 
 absl::StatusOr<SqliteTransaction> SqliteTransaction::Begin(Sqlite* connection) {

@@ -129,6 +129,8 @@ class Sqlite {
   int64_t last_row_id() const;
   int64_t changes() const;  // rows changed by the last INSERT, UPDATE or DELETE
   bool in_transaction() const;
+  // The file no longer lies at its path: it was moved, deleted or replaced since it was opened.
+  bool has_moved() const;
   const std::string& path() const { return *path_; }
 
  private:

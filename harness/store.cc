@@ -708,6 +708,16 @@ absl::StatusOr<Sqlite> WriterConnection(const std::string& path, StoreMode mode)
   return MakeForWriting(path);
 }
 
+// A copy without its -wal file looks like that: what a killed run stored lies there until the next
+// command reads it.
+absl::Status EmptyDatabase(const std::string& path) {
+  return FailedPrecondition(
+      "%s: an empty file, no database of assay (a copy of one? It moves with the file %s-wal "
+      "beside "
+      "it)",
+      path, path);
+}
+
 // An older file is brought up to date where that can be done, whoever opens it.
 absl::Status MigrateBeforeReading(const std::string& path) {
   ASSIGN_OR_RETURN(Sqlite database, Sqlite::Open(path, SqliteMode::kReadWrite));
@@ -715,7 +725,7 @@ absl::Status MigrateBeforeReading(const std::string& path) {
   if (!old.ok() || !*old) return absl::OkStatus();  // what is wrong is told by the reader
   ASSIGN_OR_RETURN(const int64_t tables,
                    database.QueryInteger("SELECT count(*) FROM sqlite_master"));
-  if (tables == 0) return FailedPrecondition("%s: an empty file, no database of assay", path);
+  if (tables == 0) return EmptyDatabase(path);
   return Migrate(database);
 }
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "harness/status.h"
 #include "harness/text.h"
+#include "reports/results.h"
 #include "reports/table.h"
 
 namespace assay {
@@ -30,20 +31,12 @@ std::optional<Estimate> PassAt1(const MetricInput& input,
   return MeanEstimate(means);
 }
 
-MajorityTable CountMajorities(const PairedTask& paired, const MetricInput& a) {
+MajorityTable CountMajorities(const PairedTask& paired) {
   MajorityTable table;
   table.only_a = static_cast<int64_t>(paired.a_right_b_wrong.size());
   table.only_b = static_cast<int64_t>(paired.b_right_a_wrong.size());
-  const std::set<std::string_view> left_out(paired.only_in_a.begin(), paired.only_in_a.end());
-  int64_t right_in_a = 0;
-  for (const ProblemOutcomes& problem : a.problems) {
-    if (problem.samples.empty() || left_out.contains(problem.id)) continue;
-    double sum = 0;
-    for (const SampleOutcome& sample : problem.samples) sum += EarnedScore(sample);
-    if (sum / static_cast<double>(problem.samples.size()) > 0.5) ++right_in_a;
-  }
-  table.both_right = right_in_a - table.only_a;
-  table.both_wrong = paired.problems - table.both_right - table.only_a - table.only_b;
+  table.both_right = paired.both_right;
+  table.both_wrong = paired.both_wrong;
   table.test = McNemar(table.only_a, table.only_b);
   return table;
 }
@@ -222,7 +215,7 @@ TaskComparison CompareTask(const LoadedOutcomes& in_a, const RunManifest& a,
   comparison.b = PassAt1(in_b.input, comparison.paired.only_in_b);
   comparison.counts_a = in_a.counts;
   comparison.counts_b = in_b.counts;
-  comparison.majority = CountMajorities(comparison.paired, in_a.input);
+  comparison.majority = CountMajorities(comparison.paired);
   comparison.differs = WhatDiffers(task_a, task_b, a, b);
   return comparison;
 }
@@ -280,8 +273,13 @@ absl::StatusOr<Comparison> CompareRuns(Store& store_a, const RunSummary& a, Stor
 
 std::string VerdictSentence(const Comparison& comparison, std::string_view a, std::string_view b) {
   std::vector<const TaskComparison*> better, worse, unseen;
+  std::vector<std::string> partial;  // what is missing could turn them
   for (const TaskComparison& task : comparison.tasks) {
     if (!task.paired.difference) continue;
+    if (!task.counts_a.complete() || !task.counts_b.complete()) {
+      partial.push_back(task.task);
+      continue;
+    }
     const Finding finding = FindingOf(task);
     (finding == Finding::kBetter  ? better
      : finding == Finding::kWorse ? worse
@@ -289,7 +287,16 @@ std::string VerdictSentence(const Comparison& comparison, std::string_view a, st
         .push_back(&task);
   }
   const size_t compared = better.size() + worse.size() + unseen.size();
-  if (compared == 0) return absl::StrFormat("%s and %s have no problem in common.", a, b);
+  const std::string no_verdict =
+      partial.empty() ? ""
+                      : absl::StrFormat("No verdict on %s: samples are missing.",
+                                        partial.size() <= kTasksInASentence
+                                            ? Enumerate(partial)
+                                            : absl::StrFormat("%d tasks", partial.size()));
+  if (compared == 0) {
+    if (!partial.empty()) return no_verdict;
+    return absl::StrFormat("%s and %s have no problem in common.", a, b);
+  }
   const auto name = [&](const std::vector<const TaskComparison*>& tasks) {
     if (tasks.size() > kTasksInASentence) return "on " + InShort(tasks);
     std::vector<std::string> parts;
@@ -303,7 +310,8 @@ std::string VerdictSentence(const Comparison& comparison, std::string_view a, st
                          : "; it is worse " + name(worse);
   }
   const bool claims = !better.empty() || !worse.empty();
-  const std::string end = claims && IsAdjusted(comparison) ? "; p adjusted by Holm." : ".";
+  const std::string end = (claims && IsAdjusted(comparison) ? "; p adjusted by Holm." : ".") +
+                          (partial.empty() ? "" : " " + no_verdict);
   if (unseen.empty()) return text + end;
   std::vector<std::string> names, sizes;
   for (const TaskComparison* task : unseen) {
@@ -333,11 +341,18 @@ std::vector<std::string> ComparisonNotes(const Comparison& comparison, std::stri
     const auto incomplete = [&](std::string_view letter, const OutcomeCounts& counts) {
       if (counts.complete()) return;
       notes.push_back(absl::StrFormat(
-          "%s: run %s lacks %s of %s; the difference is partial", task.task, letter,
+          "%s: run %s lacks %s of %s; the difference is partial, and no verdict", task.task, letter,
           WithThousands(counts.planned - counts.graded), Counted(counts.planned, "sample")));
     };
     incomplete(a, task.counts_a);
     incomplete(b, task.counts_b);
+    const auto mixed = [&](std::string_view letter, const OutcomeCounts& counts) {
+      if (counts.served_models.size() < 2) return;
+      notes.push_back(absl::StrFormat("%s: run %s is NOT ONE MODEL: %s", task.task, letter,
+                                      ServedModels(counts.served_models)));
+    };
+    mixed(a, task.counts_a);
+    mixed(b, task.counts_b);
     const size_t left_out = task.paired.only_in_a.size() + task.paired.only_in_b.size();
     if (left_out > 0) {
       notes.push_back(

@@ -331,6 +331,11 @@ void Say(Report* report) {
     for (size_t i = 0; i < std::min(run.tasks.size(), kSentences); ++i) {
       report->verdicts.push_back(OneRunSentence(run, run.tasks[i], report->options.allow_partial));
     }
+    for (const TaskReport& task : run.tasks) {
+      if (task.result.served_models.size() < 2) continue;
+      report->notes.push_back(absl::StrFormat("%s: NOT ONE MODEL: %s", task.result.manifest.name,
+                                              ServedModels(task.result.served_models)));
+    }
     return;
   }
   for (size_t i = 0; i < report->comparisons.size(); ++i) {

@@ -72,6 +72,10 @@ std::string Notes(const TaskResult& result, Partial partial) {
             : "",
         partial == Partial::kRefuse ? " (--allow-partial shows the number over the rest)" : "");
   }
+  if (result.served_models.size() > 1) {
+    notes += absl::StrFormat("%s: NOT ONE MODEL: the server said that these answered: %s\n", name,
+                             ServedModels(result.served_models));
+  }
   if (result.below_full_isolation > 0) {
     notes += absl::StrFormat(
         "%s: NOT FULLY ISOLATED: %s of %s programs ran with isolation '%s' or better; what they "
@@ -103,6 +107,14 @@ std::string Notes(const TaskResult& result, Partial partial) {
 Unit UnitOf(const NamedEstimate& named) {
   const bool counts = Contains(named.name, "token") || Contains(named.name, "rating");
   return counts ? Unit::kCount : Unit::kShare;
+}
+
+std::string ServedModels(const std::map<std::string, int64_t>& served) {
+  std::vector<std::string> parts;
+  for (const auto& [model, samples] : served) {
+    parts.push_back(absl::StrFormat("%s (%s)", Printable(model), Counted(samples, "sample")));
+  }
+  return Join(parts, ", ");
 }
 
 absl::StatusOr<std::vector<TaskResult>> LoadResults(Store& store, const RunSummary& run) {

@@ -18,6 +18,9 @@ enum class Partial { kRefuse, kLabelled };  // what to do about a headline over 
 // What its numbers are.
 Unit UnitOf(const NamedEstimate& named);
 
+// "ckpt-A (224 samples), ckpt-B (1 sample)".
+std::string ServedModels(const std::map<std::string, int64_t>& served);
+
 absl::StatusOr<std::vector<TaskResult>> LoadResults(Store& store, const RunSummary& run);
 
 // Over missing or ungraded samples no value is shown, but the bounds between which it lies; with

@@ -68,6 +68,24 @@ TEST(Compress, DamagedFramesAreErrors) {
   EXPECT_OK(decompressor.Decompress(frame, 10000, &text));
 }
 
+TEST(Compress, ABitThatTurnedIsAnError) {
+  Compressor compressor;
+  Decompressor decompressor;
+  std::string text, frame, out;
+  for (int i = 0; i < 300; ++i) text += "line " + std::to_string(i * 7919 % 1000) + "\n";
+  compressor.Compress(text, 3, &frame);
+  ASSERT_OK(decompressor.Decompress(frame, text.size(), &out));
+  for (size_t i = 0; i < frame.size(); ++i) {
+    for (const int bit : {0, 5}) {
+      std::string turned = frame;
+      turned[i] = static_cast<char>(turned[i] ^ (1 << bit));
+      const bool told = !decompressor.Decompress(turned, text.size(), &out).ok();
+      // A bit of the header that means nothing may turn; the text may not.
+      EXPECT_TRUE(told || out == text) << i;
+    }
+  }
+}
+
 TEST(Compress, FrameThatClaimsTooMuchAllocatesNothing) {
   const std::string frame = Compressed(std::string(100000000, 'a'), 1);
   ASSERT_LT(frame.size(), 100000u);

@@ -93,11 +93,11 @@ TEST_F(GradeVersions, AStoredVersionAgainstThisProgram) {
   AddVerdict(2, 1, Outcome::kIncorrect, "another number");
   const ProgramEnd end = Grade({"--against", "1"});
   EXPECT_EQ(end.status, 0) << end.err;
-  EXPECT_THAT(end.out, HasSubstr("/ half / sample 1: incorrect (math@1) -> correct (math@"));
+  EXPECT_THAT(end.out, HasSubstr("/ half / sample 2: incorrect (math@1) -> correct (math@"));
   EXPECT_THAT(end.out, HasSubstr("answer '\\frac{1}{2}', reference '0.5': proved equal"));
   EXPECT_THAT(end.out, HasSubstr("(was: no plain number)"));
   EXPECT_THAT(end.out, Not(HasSubstr("sample 0:")));
-  EXPECT_THAT(end.out, Not(HasSubstr("sample 2:")));
+  EXPECT_THAT(end.out, Not(HasSubstr("sample 3:")));
   EXPECT_THAT(end.out, HasSubstr("version 1 against now: 1 of 3 verdicts differ; score 1 -> 2"));
   EXPECT_THAT(end.out, HasSubstr("  incorrect -> correct: 1\n"));
   EXPECT_THAT(end.out, HasSubstr("1 of 4 samples without a verdict to compare"));

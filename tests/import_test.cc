@@ -100,6 +100,17 @@ TEST_F(ImportTest, RowsAreGradedAndStored) {
   EXPECT_EQ(run.samples_planned, 6);
 }
 
+TEST_F(ImportTest, WhatAContentFilterEndedHasNoAnswer) {
+  ASSERT_OK_AND_ASSIGN(
+      const ImportReport report,
+      Import(R"({"id": "a", "output": "\\boxed{42}", "finish_reason": "content_filter"}
+{"id": "b", "output": "\\boxed{43}", "finish_reason": "SAFETY"}
+{"id": "c", "output": "\\boxed{44}", "finish_reason": "stop"})"));
+  const std::map<std::string, Outcome> wanted = {
+      {"a/0", Outcome::kNoAnswer}, {"b/0", Outcome::kNoAnswer}, {"c/0", Outcome::kCorrect}};
+  EXPECT_EQ(Outcomes(report.run_id), wanted);
+}
+
 TEST_F(ImportTest, ProblemsThatTheFileLacksAreMissingUnlessLeftOut) {
   const std::string rows = R"({"id": "a", "outputs": ["\\boxed{42}", "\\boxed{42}"]}
 {"id": "b", "outputs": ["\\boxed{43}"]})";

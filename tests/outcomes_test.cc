@@ -22,6 +22,7 @@ struct Draw {
   std::string answer;  // "" none
   Outcome outcome = Outcome::kIncorrect;
   bool graded = true;
+  std::string served;  // the model's name as the server told it
 };
 
 Draw Right(std::string answer = "42") { return {std::move(answer), Outcome::kCorrect}; }
@@ -57,6 +58,7 @@ StoredSample MakeSample(const std::string& id, int index, const Draw& draw) {
   stored.sample.problem_id = id;
   stored.sample.index = index;
   stored.sample.completion.answer = draw.answer;
+  stored.sample.completion.served_model = draw.served;
   stored.sample.completion.tokens = {1, 20, 30, TokenSource::kMeasured};
   if (!draw.answer.empty()) stored.sample.extraction.answer = draw.answer;
   if (!draw.graded) return stored;
@@ -204,6 +206,17 @@ TEST_F(OutcomesTest, ClassesOfOneProblemAreNotThoseOfTheNext) {
   EXPECT_EQ(problems[1].samples[0].answer_class, 1);
 }
 
+TEST_F(OutcomesTest, ServedModelsAreCounted) {
+  Draw first = Right(), second = Wrong();
+  first.served = "ckpt-A";
+  second.served = "ckpt-B";
+  Put(MakeTask(2, 2, {"pass@1"}), {{"a", {}, {first, second}}, {"b", {}, {first, Wrong()}}});
+  ASSERT_OK_AND_ASSIGN(const TaskResult result, Result());
+  const std::map<std::string, int64_t> wanted = {{"ckpt-A", 2}, {"ckpt-B", 1}};
+  EXPECT_EQ(result.served_models, wanted);
+  EXPECT_THAT(TaskResultToJson(result).Dump(), HasSubstr(R"("ckpt-A":2)"));
+}
+
 TEST_F(OutcomesTest, ClustersComeFromTheirTag) {
   Put(MakeTask(1, 3, {"pass@1"}), {{"a", {"cluster:p1", "level:1"}, {Right()}},
                                    {"b", {"cluster:p1", "level:2"}, {Right()}},
@@ -280,6 +293,23 @@ TEST(Compare, FlipsAndWhatOnlyOneHas) {
   EXPECT_EQ(got.difference->samples(), 9 + 6);
   EXPECT_DOUBLE_EQ(got.p, got.comparison.p_t);
   EXPECT_GT(got.detectable_difference, 0);
+}
+
+TEST(Compare, WhatOnlyMissingSamplesTurnedIsNoFlip) {
+  MetricInput a;
+  a.samples_planned = 3;
+  a.problems = {Scores("p", {1}), Scores("q", {1, 1, 0}), Scores("r", {0, 0, 1}),
+                Scores("s", {1, 1, 1})};
+  MetricInput b;
+  b.samples_planned = 3;
+  b.problems = {Scores("p", {1, 0, 0}), Scores("q", {0, 0, 0}), Scores("r", {1, 1}),
+                Scores("s", {1, 1, 1})};
+  const PairedTask got = ComparePaired(a, b);
+  EXPECT_EQ(got.problems, 4);
+  EXPECT_THAT(got.a_right_b_wrong, ElementsAre("q"));  // not p, of which a has one sample
+  EXPECT_THAT(got.b_right_a_wrong, testing::IsEmpty());
+  EXPECT_EQ(got.both_right, 1);
+  EXPECT_EQ(got.both_wrong, 0);
 }
 
 TEST(Compare, WithoutCommonProblemsThereIsNoNumber) {

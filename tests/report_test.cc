@@ -183,6 +183,21 @@ TEST_F(Reports, MissingSamplesGiveBoundsAndNoNumber) {
   EXPECT_THAT(ReportToCsv(partial), AllOf(HasSubstr("partial,"), Not(HasSubstr("estimate,"))));
 }
 
+TEST_F(Reports, NoVerdictWhereSamplesAreMissing) {
+  // All that is there says that b is better; one sample of it is not there.
+  WriteReportRun(database_, {.name = "a", .outcomes = {"II", "II", "II", "II", "II", "II", "II"}});
+  WriteReportRun(database_, {.name = "b", .outcomes = {"CC", "CC", "CC", "CC", "CC", "CC", "C-"}});
+  ASSERT_OK_AND_ASSIGN(const Report report, Load({"a", "b"}));
+  EXPECT_THAT(report.verdicts[0], AllOf(HasSubstr("No verdict on sums: samples are missing."),
+                                        Not(HasSubstr("better"))));
+  EXPECT_EQ(report.comparisons[0].tasks[0].paired.b_right_a_wrong.size(), 6u);
+  EXPECT_EQ(report.comparisons[0].tasks[0].majority.only_b, 6);
+  store_ = nullptr;
+  WriteReportRun(database_, {.name = "c", .outcomes = {"CC", "CC", "CC", "CC", "CC", "CC", "CI"}});
+  ASSERT_OK_AND_ASSIGN(const Report whole, Load({"a", "c"}));
+  EXPECT_THAT(whole.verdicts[0], AllOf(HasSubstr("better"), Not(HasSubstr("No verdict"))));
+}
+
 TEST_F(Reports, FormsAndCommandsGiveTheSameNumbers) {
   WriteReportRun(database_, {.name = "a", .outcomes = {"CC", "CI", "II", "CC", "IN"}});
   WriteReportRun(database_, {.name = "b", .outcomes = {"CC", "CC", "CI", "CT", "CC"}});

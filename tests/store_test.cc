@@ -1028,6 +1028,24 @@ TEST_F(StoreTest, ProcessesThatMakeAndWriteOneDatabaseAtOnceLoseNothing) {
 
 // The child says on a pipe which samples a successful Flush covered; the parent kills it at a
 // random moment, and all of them must be there, once.
+TEST_F(StoreTest, ADatabaseThatIsMovedOrDeletedUnderARunIsAnError) {
+  for (const bool deleted : {false, true}) {
+    path_ = directory_.Path(deleted ? "deleted.db" : "moved.db");
+    const std::unique_ptr<Store> store = OpenStore();
+    RunManifest manifest = MakeManifest();
+    ASSERT_OK_AND_ASSIGN(auto writer, store->CreateRun(&manifest));
+    ASSERT_OK(writer->PutProblem("sums", MakeProblem("p"), MakePrompt("p")));
+    ASSERT_OK(writer->PutSample(MakeSample("sums", "p", 0)));
+    ASSERT_OK(writer->Flush());
+    if (deleted) std::filesystem::remove(path_);
+    if (!deleted) std::filesystem::rename(path_, path_ + ".elsewhere");
+    const absl::Status put = writer->PutSample(MakeSample("sums", "p", 1));
+    const absl::Status status = put.ok() ? writer->Flush() : put;
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+    EXPECT_THAT(std::string(status.message()), HasSubstr("moved, deleted or replaced"));
+  }
+}
+
 TEST_F(StoreTest, KillAtAnyMomentLosesNothingThatWasFlushed) {
   std::string run;
   {

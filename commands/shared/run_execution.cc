@@ -79,7 +79,8 @@ std::string DefaultDatabase() {
   return set != nullptr && *set != '\0' ? set : "assay.db";
 }
 
-absl::StatusOr<std::unique_ptr<Store>> OpenExistingStore(const std::string& database) {
+absl::StatusOr<std::unique_ptr<Store>> OpenExistingStore(const std::string& database,
+                                                         StoreMode mode) {
   std::error_code ignored;
   if (!std::filesystem::exists(database, ignored)) {
     return NotFound("%s: no such database (--db or ASSAY_DB names it)", database);
@@ -89,7 +90,7 @@ absl::StatusOr<std::unique_ptr<Store>> OpenExistingStore(const std::string& data
       std::filesystem::file_size(database, ignored) == 0) {
     return FailedPrecondition("%s: an empty file, no database of assay", database);
   }
-  return Store::Open(database, StoreMode::kReadWrite);
+  return Store::Open(database, mode);
 }
 
 absl::Status PrintRunResults(Store& store, const std::string& run_id, const RunDisplay& display) {

@@ -26,7 +26,8 @@ std::string DefaultDatabase();
 
 // For commands that read or extend runs: a file that is not there is an error, not an empty
 // database.
-absl::StatusOr<std::unique_ptr<Store>> OpenExistingStore(const std::string& database);
+absl::StatusOr<std::unique_ptr<Store>> OpenExistingStore(const std::string& database,
+                                                         StoreMode mode = StoreMode::kReadWrite);
 
 // The run's results as a table, or as JSON, on stdout; read from the store.
 absl::Status PrintRunResults(Store& store, const std::string& run_id, const RunDisplay& display);

@@ -204,6 +204,13 @@ void RunTables::Prepare(Job& job) {
 }
 
 absl::Status RunTables::CommitAll(std::vector<Job>& jobs, absl::Status* rejected) {
+  if (database_.has_moved()) {
+    return absl::DataLossError(absl::StrFormat(
+        "%s: the database was moved, deleted or replaced while this run writes it, so what it "
+        "stores would be lost; a database moves with its -wal file beside it, and when no run is "
+        "going on",
+        database_.path()));
+  }
   ASSIGN_OR_RETURN(SqliteTransaction transaction, SqliteTransaction::Begin(&database_));
   now_ms_ = NowMilliseconds();
   for (Job& job : jobs) {
