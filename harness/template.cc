@@ -7,6 +7,7 @@
 #include "harness/template_builtins.h"
 #include "harness/template_syntax.h"
 #include "harness/template_value.h"
+#include "harness/text.h"
 
 namespace assay {
 namespace jinja {
@@ -65,10 +66,12 @@ constexpr FunctionSpec kChanged = {"changed", "*", 0, Changed};
 
 class Interpreter {
  public:
-  Interpreter(const Program& program, const Json& context, const TemplateLimits& limits)
+  Interpreter(const Program& program, const Json& context, const TemplateLimits& limits,
+              std::vector<std::string>* blank)
       : program_(program),
         context_(context),
         runtime_(limits),
+        blank_(blank),
         globals_(program.symbol_names.size()) {}
 
   absl::StatusOr<std::string> Run() {
@@ -216,20 +219,55 @@ class Interpreter {
     return absl::OkStatus();
   }
 
-  absl::Status AppendChecked(const Value& value, std::string* out) {
-    if (value.is_undefined() && !runtime_.limits().write_undefined) return UndefinedError(value);
-    return AppendText(runtime_, value, out);
+  // What `from` gave is written as text, or changed into text.
+  absl::Status CheckHole(const Value& value, const Expression& from, Frame* frame) {
+    if (runtime_.limits().write_holes) return absl::OkStatus();
+    if (value.is(Kind::kNone)) {
+      const std::string path = PathText(from);
+      const std::string what = path.empty() ? "a null" : "'" + path + "' is null, and it";
+      return InvalidArgument(
+          "%s would be written as the word None: give it a text, or ask for one (`{%% if %s %%}`, "
+          "`| default('', true)`)",
+          what, path.empty() ? "..." : path);
+    }
+    if (!value.is_undefined() || IsLeftOutElse(value)) return absl::OkStatus();
+    const std::string path = PathText(from);
+    if (path.empty()) return UndefinedError(value);
+    return InvalidArgument("'%s' is undefined%s", path, NearestMember(from, frame));
   }
 
-  absl::Status WriteValue(const Value& value) {
-    RETURN_IF_ERROR(AppendChecked(value, out_));
+  // `x if y` writes nothing where y does not hold: that is what it says.
+  static bool IsLeftOutElse(const Value& value) { return value.view_text() == kLeftOutElse; }
+
+  // "; did you mean 'x'?", where an object that was asked for a member has one like it.
+  std::string NearestMember(const Expression& node, Frame* frame) {
+    if (node.kind == Expression::Kind::kFilter) return NearestMember(*node.children[0], frame);
+    const std::string_view name = MemberName(node);
+    if (name.empty()) return "";
+    const ValueOr object = Evaluate(*node.children[0], frame);
+    if (!object.ok() || !object->is(Kind::kDict)) return "";
+    std::vector<std::string> known;
+    for (const Entry& entry : DictEntries(*object)) {
+      if (entry.key.is_string()) known.emplace_back(entry.key.view_text());
+    }
+    return DidYouMean(name, known);
+  }
+
+  absl::Status WriteValue(const Value& value, const Expression& from, Frame* frame) {
+    RETURN_IF_ERROR(CheckHole(value, from, frame));
+    RETURN_IF_ERROR(AppendText(runtime_, value, out_));
     return runtime_.CheckOutput(out_->size());
   }
 
   absl::Status ExecuteOutput(const Statement& node, Frame* frame) {
     ASSIGN_OR_RETURN(const Value value, Evaluate(*node.expression, frame));
     line_ = node.line;
-    return WriteValue(value);
+    if (blank_ != nullptr && value.is_string() && Trim(value.view_text()).empty() &&
+        !AllowsAbsence(*node.expression)) {
+      std::string path = PathText(*node.expression);
+      if (!path.empty()) blank_->push_back(std::move(path));
+    }
+    return WriteValue(value, *node.expression, frame);
   }
 
   absl::Status ExecuteIf(const Statement& node, Frame* frame) {
@@ -363,7 +401,7 @@ class Interpreter {
     if (!value.is_string()) {
       return InvalidArgument("a filter block must give str, not %s", TypeName(value));
     }
-    return WriteValue(value);
+    return WriteValue(value, *node.expression, frame);
   }
 
   absl::Status ExecuteCallBlock(const Statement& node, Frame* frame) {
@@ -374,7 +412,7 @@ class Interpreter {
     args.named.emplace_back("caller", MacroValue(node, frame));
     line_ = node.line;
     ASSIGN_OR_RETURN(const Value value, CallValue(callee, args));
-    return WriteValue(value);
+    return WriteValue(value, call, frame);
   }
 
   absl::Status ExecuteWith(const Statement& node, Frame* frame) {
@@ -647,9 +685,17 @@ class Interpreter {
     Arguments args;
     RETURN_IF_ERROR(EvaluateArguments(node.arguments, frame, &args));
     line_ = node.line;
+    if (node.kind == Expression::Kind::kFilter && !TakesHoles(node)) {
+      RETURN_IF_ERROR(CheckHole(input, *node.children[0], frame));
+    }
     ValueOr result = Call(runtime_, *node.spec, input, args);
     if (result.ok()) return result;
     return Annotate(result.status(), absl::StrFormat("%s '%s'", what, node.spec->name));
+  }
+
+  // Filters that are there for them; every other would make a text of None, or of nothing.
+  static bool TakesHoles(const Expression& filter) {
+    return AllowsAbsence(filter) || filter.spec->name == "tojson";
   }
 
   ValueOr EvaluateUnary(const Expression& node, Frame* frame) {
@@ -671,7 +717,8 @@ class Interpreter {
     for (const Expression* child : node.children) {
       ASSIGN_OR_RETURN(const Value value, Evaluate(*child, frame));
       line_ = node.line;
-      RETURN_IF_ERROR(AppendChecked(value, &text));
+      RETURN_IF_ERROR(CheckHole(value, *child, frame));
+      RETURN_IF_ERROR(AppendText(runtime_, value, &text));
     }
     RETURN_IF_ERROR(runtime_.Reserve(text.size()));
     RETURN_IF_ERROR(runtime_.ChargeBytes(text.size()));
@@ -728,12 +775,15 @@ class Interpreter {
     ASSIGN_OR_RETURN(const Value condition, Evaluate(*node.children[1], frame));
     if (Truth(condition)) return Evaluate(*node.children[0], frame);
     if (node.children[2] != nullptr) return Evaluate(*node.children[2], frame);
-    return Value::Undefined("inline if without else");
+    return Value::Undefined(kLeftOutElse);
   }
+
+  static constexpr std::string_view kLeftOutElse = "inline if without else";
 
   const Program& program_;
   const Json& context_;
   Runtime runtime_;
+  std::vector<std::string>* blank_;            // see Template::Render; may be nullptr
   std::vector<std::optional<Value>> globals_;  // by symbol; filled when first asked for
   std::string* out_ = nullptr;
   int line_ = 1;  // where the evaluation is, for errors
@@ -789,14 +839,17 @@ absl::StatusOr<Template> Template::Parse(std::string_view source, std::string_vi
 }
 
 std::vector<std::string> Template::NamesRead() const { return jinja::NamesRead(*program_); }
+std::vector<std::string> Template::MembersRead(std::string_view name) const {
+  return jinja::MembersRead(*program_, name);
+}
 
-absl::StatusOr<std::string> Template::Render(const Json& context,
-                                             const TemplateLimits& limits) const {
+absl::StatusOr<std::string> Template::Render(const Json& context, const TemplateLimits& limits,
+                                             std::vector<std::string>* blank) const {
   if (!context.is_object() && !context.is_null()) {
     return InvalidArgument("%s:1: the context must be an object, found %s", program_->name,
                            KindName(context));
   }
-  return jinja::Interpreter(*program_, context, limits).Run();
+  return jinja::Interpreter(*program_, context, limits, blank).Run();
 }
 
 }  // namespace assay

@@ -23,9 +23,10 @@ struct TemplateLimits {
   size_t max_output_bytes = 64 << 20;
   size_t max_memory_bytes = 256 << 20;  // for everything that the template builds on its way
   int max_depth = 800;                  // of evaluation: expressions, blocks and macro calls
-  // False: an undefined value that is written is an error. For prompts over rows, where a misspelt
-  // field would leave a hole that nobody sees; chat templates rely on the hole.
-  bool write_undefined = true;
+  // False: an undefined value or a null that is written, or made text by a filter, is an error. For
+  // prompts over rows, where a misspelt field would leave a hole that nobody sees and a null the
+  // word None; chat templates rely on both. An `if` without `else` may still write nothing.
+  bool write_holes = true;
   int64_t now_unix_seconds = 0;  // what strftime_now formats (UTC); recorded by the caller
 };
 
@@ -35,13 +36,18 @@ class Template {
   // The error says "NAME:LINE: what was found, what was wanted".
   static absl::StatusOr<Template> Parse(std::string_view source, std::string_view name);
   // `context` is an object: the variables. An error names the template and the line;
-  // raise_exception is such an error.
-  absl::StatusOr<std::string> Render(const Json& context, const TemplateLimits& limits = {}) const;
+  // raise_exception is such an error. `blank`, where asked for, gets the names of the values that
+  // were written and hold no text but blanks ("question", "row.question"), in order.
+  absl::StatusOr<std::string> Render(const Json& context, const TemplateLimits& limits = {},
+                                     std::vector<std::string>* blank = nullptr) const;
 
   // The names that it reads from its context, sorted. Left out: what it binds itself (set, for,
   // macro, with), the functions of the language, and what it knows may be absent (`x is defined`,
   // `x | default(...)`).
   std::vector<std::string> NamesRead() const;
+  // The members that it reads of one of these names (`row['x']`, `row.x`), sorted. Left out: calls
+  // (`row.get('x')`), and what it knows may be absent (those above, `'x' in row`).
+  std::vector<std::string> MembersRead(std::string_view name) const;
 
  private:
   struct Program;

@@ -175,7 +175,15 @@ struct Program {
 // "NAME:LINE: ...".
 absl::StatusOr<std::vector<Token>> Tokenize(std::string_view source, Program* program);
 absl::Status Parse(std::string_view source, Program* program);
-// See Template::NamesRead.
+// See Template::NamesRead and MembersRead.
 std::vector<std::string> NamesRead(const Program& program);
+std::vector<std::string> MembersRead(const Program& program, std::string_view name);
+// How a template writes the way to a value: "question", "row.question", "target.spans.0"; what a
+// filter takes for what it gives. Empty: it is calculated.
+std::string PathText(const Expression& node);
+// The last step of such a way: "x" of row.x and of row['x']. Empty: it is none, or not by name.
+std::string_view MemberName(const Expression& node);
+// `x is defined`, `x | default(y)`: the template knows that x may be absent.
+bool AllowsAbsence(const Expression& node);
 
 }  // namespace assay::jinja

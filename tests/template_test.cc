@@ -176,16 +176,82 @@ TEST(Template, NamesReadAreThoseThatTheContextMustHave) {
   }
 }
 
-TEST(Template, AnUndefinedValueCanBeForbiddenInTheOutput) {
-  const Json row = Parsed(R"({"question": "Why?", "none": null})");
-  const TemplateLimits strict = {.write_undefined = false};
-  EXPECT_EQ(ErrorOf("a\n{{ row.quesion }}", Json::MakeObject({{"row", row}}), strict),
-            "t:2: 'quesion' is undefined");
-  EXPECT_EQ(ErrorOf("{{ 'Q: ' ~ quesion }}", row, strict), "t:1: 'quesion' is undefined");
-  EXPECT_EQ(*Rendered("{{ question }}{{ none }}{{ hint | default('-') }}{% if hint %}x{% endif %}",
-                      row, strict),
-            "Why?None-");
-  EXPECT_EQ(*Rendered("[{{ quesion }}]", row), "[]");
+TEST(Template, MembersReadAreThoseThatANameMustHave) {
+  const std::pair<std::string_view, std::vector<std::string>> cases[] = {
+      {"{{ row['a b'] }}{{ row.c }}{{ other.d }}{{ e }}{{ rows.f }}", {"a b", "c"}},
+      {"{{ row['a'] | trim }}{{ f(row.b, x=row.c) }}{% if row.d %}x{% endif %}",
+       {"a", "b", "c", "d"}},
+      {"{{ row.a.b }}{{ row['c'][0].d }}{{ x.row.e }}", {"a", "c"}},
+      {"{{ row.get('a') }}{{ row.get(row.b) }}{% for k, v in row.items() %}{{ v }}{% endfor %}",
+       {"b"}},
+      {"{{ row[key] }}{{ row[0] }}{{ row }}", {}},
+      {"{% if row['a'] is defined %}{{ row['a'] }}{% endif %}{{ row.b is undefined }}", {}},
+      {"{{ row['a'] | default('-') }}{{ row.b | d }}{{ row.c | default(row.d) }}", {"d"}},
+      {"{% if 'a' in row and 'b' not in row %}{{ row.a }}{% endif %}{{ 'c' in x }}{{ row.c }}",
+       {"c"}},
+      {"{% for row in rows %}{{ row.a }}{% endfor %}{{ row.b }}", {}},
+      {"{% set row = x %}{{ row.a }}", {}},
+      {"no tags", {}},
+  };
+  for (const auto& [source, members] : cases) {
+    ASSERT_OK_AND_ASSIGN(const Template parsed, Template::Parse(source, "t"));
+    EXPECT_EQ(parsed.MembersRead("row"), members) << source;
+  }
+}
+
+// What is undefined or null leaves a hole, or the word None: forbidden where rows become prompts.
+TEST(Template, HolesCanBeForbiddenInTheOutput) {
+  const Json row = Parsed(R"({"question": "Why?", "nil": null, "deep": {"field": "x", "no": null},
+                              "list": [{"a": null}]})");
+  const Json context = Json::MakeObject({{"row", row}, {"nil", Json()}, {"question", "Why?"}});
+  const TemplateLimits strict = {.write_holes = false};
+  const std::pair<std::string_view, std::string_view> wrong[] = {
+      {"a\n{{ row.quesion }}", "t:2: 'row.quesion' is undefined; did you mean 'question'?"},
+      {"{{ row['quesion'] | trim }}", "t:1: 'row.quesion' is undefined; did you mean 'question'?"},
+      {"{{ row.deep.feld }}", "t:1: 'row.deep.feld' is undefined; did you mean 'field'?"},
+      {"{{ 'Q: ' ~ quesion }}", "t:1: 'quesion' is undefined"},
+      {"{{ nil }}", "t:1: 'nil' is null, and it would be written as the word None"},
+      {"{{ nil | trim | upper }}", "t:1: 'nil' is null"},
+      {"{{ 'Q: ' ~ row.nil }}", "t:1: 'row.nil' is null"},
+      {"{{ row['deep']['no'] | replace('a', 'b') }}", "t:1: 'row.deep.no' is null"},
+      {"{{ row.list[0].a }}", "t:1: 'row.list.0.a' is null"},
+      {"{{ row.get('gone') }}", "t:1: a null would be written as the word None"},
+      {"{% set x = nil %}{{ x }}", "t:1: 'x' is null"},
+  };
+  for (const auto& [source, message] : wrong) {
+    EXPECT_THAT(ErrorOf(source, context, strict), testing::StartsWith(std::string(message)))
+        << source;
+    EXPECT_OK(Rendered(source, context).status()) << source;
+  }
+  const std::pair<std::string_view, std::string_view> right[] = {
+      {"{{ question }}{{ hint | default('-') }}{% if hint %}x{% endif %}", "Why?-"},
+      {"{% if nil %}{{ nil }}{% endif %}{{ nil or 'n' }}{{ nil | default('d', true) }}", "nd"},
+      {"{{ nil is none }}{{ row.gone is defined }}{{ row.get('gone', 'g') }}", "TrueFalseg"},
+      {"[{{ question if nil }}]", "[]"},
+      {"{{ nil | tojson }}{{ row.deep.no | tojson }}", "nullnull"},
+      {"{{ row.list }}", "[{'a': None}]"},
+      {"{{ '' }}{{ ' ' | trim }}", ""},
+  };
+  for (const auto& [source, text] : right) {
+    EXPECT_EQ(*Rendered(source, context, strict), text) << source;
+  }
+  EXPECT_EQ(*Rendered("[{{ quesion }}{{ nil }}]", context), "[None]");
+}
+
+TEST(Template, BlankValuesThatWereWrittenAreNamed) {
+  const Json row = Parsed(R"({"empty": "", "blank": " \n", "full": "x", "no": null})");
+  const std::pair<std::string_view, std::vector<std::string>> cases[] = {
+      {"{{ full }}{{ 'text' }}", {}},
+      {"{{ empty }}{{ blank | trim }}{{ full }}{{ empty }}", {"empty", "blank", "empty"}},
+      {"{% if empty %}{{ empty }}{% endif %}{{ empty or full }}", {}},
+      {"{{ empty | default('') }}{{ '' }}{{ empty ~ full }}", {}},
+  };
+  for (const auto& [source, names] : cases) {
+    ASSERT_OK_AND_ASSIGN(const Template parsed, Template::Parse(source, "t"));
+    std::vector<std::string> blank;
+    EXPECT_OK(parsed.Render(row, {}, &blank).status());
+    EXPECT_EQ(blank, names) << source;
+  }
 }
 
 TEST(Template, TheGenerationTagOfHuggingFaceWritesItsBody) {
