@@ -103,10 +103,17 @@ std::vector<TaskListing> NotYet(const std::vector<Recipe>& recipes,
   return rows;
 }
 
+// What cannot be read is told on stderr and makes the exit status 1; the others are listed.
 int List(const Common& common) {
-  const SearchPath path = common.Path();
-  absl::StatusOr<std::vector<TaskListing>> tasks = ListTasks(path);
+  SearchPath path = common.Path();
+  std::vector<absl::Status> broken;
+  absl::StatusOr<std::vector<TaskListing>> tasks = ListTasks(path, &broken);
   if (!tasks.ok()) return Fail(tasks.status());
+  for (const absl::Status& one : broken) Fail(one);
+  std::erase_if(path.task_directories, [](const std::string& directory) {
+    std::error_code ignored;
+    return !std::filesystem::is_directory(directory, ignored);
+  });
   // A directory of one's own tasks has no catalogue; then files alone are looked for.
   const absl::StatusOr<std::vector<CatalogueEntry>> catalogue = LoadCatalogue(path);
   if (!catalogue.ok() && !absl::IsNotFound(catalogue.status())) return Fail(catalogue.status());
@@ -117,11 +124,16 @@ int List(const Common& common) {
       continue;
     }
     const absl::StatusOr<std::vector<Task>> loaded = LoadTasks(path, task.path, {});
-    if (!loaded.ok()) return Fail(loaded.status());
+    if (!loaded.ok()) {
+      states.push_back("broken: " + std::string(loaded.status().message()));
+      broken.push_back(loaded.status());
+      continue;
+    }
     states.push_back(
         TaskState(path, catalogue.ok() ? *catalogue : std::vector<CatalogueEntry>(), (*loaded)[0]));
   }
-  const absl::StatusOr<std::vector<Recipe>> recipes = ListRecipes(path);
+  std::vector<absl::Status> told;
+  const absl::StatusOr<std::vector<Recipe>> recipes = ListRecipes(path, &told);
   if (!recipes.ok()) return Fail(recipes.status());
   for (TaskListing& row : NotYet(*recipes, &states)) tasks->push_back(std::move(row));
   if (common.json) {
@@ -135,7 +147,7 @@ int List(const Common& common) {
                                     {"path", task.path.empty() ? Json() : Json(task.path)}}));
     }
     Print(list);
-    return 0;
+    return broken.empty() ? 0 : 1;
   }
   Table table{{{"name"}, {"kind"}, {"state"}, {"about"}}, {}};
   for (size_t i = 0; i < tasks->size(); ++i) {
@@ -143,7 +155,7 @@ int List(const Common& common) {
     table.AddRow({task.name, KindOf(task), states[i], task.about});
   }
   std::cout << RenderTable(table, TableForm::kTerminal);
-  return 0;
+  return broken.empty() ? 0 : 1;
 }
 
 // --- show ---

@@ -154,8 +154,9 @@ absl::Status ValidateRecipe(const YamlNode& suite, const std::string& file) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<Recipe>> ListRecipes(const SearchPath& path) {
-  ASSIGN_OR_RETURN(const std::vector<TaskListing> listings, ListTasks(path));
+absl::StatusOr<std::vector<Recipe>> ListRecipes(const SearchPath& path,
+                                                std::vector<absl::Status>* broken) {
+  ASSIGN_OR_RETURN(const std::vector<TaskListing> listings, ListTasks(path, broken));
   std::vector<Recipe> recipes;
   for (const TaskListing& listing : listings) {
     if (!listing.is_suite) continue;
@@ -166,12 +167,14 @@ absl::StatusOr<std::vector<Recipe>> ListRecipes(const SearchPath& path) {
 }
 
 absl::StatusOr<Recipe> LoadRecipe(const SearchPath& path, std::string_view name) {
-  ASSIGN_OR_RETURN(std::vector<Recipe> recipes, ListRecipes(path));
+  std::vector<absl::Status> broken;
+  ASSIGN_OR_RETURN(std::vector<Recipe> recipes, ListRecipes(path, &broken));
   std::vector<std::string> names;
   for (Recipe& recipe : recipes) {
     if (recipe.name == name) return std::move(recipe);
     names.push_back(recipe.name);
   }
+  if (!broken.empty()) return broken.front();  // it may be the one that was asked for
   return NotFound("no recipe '%s'%s (known: %s)", std::string(name), DidYouMean(name, names),
                   Join(names, ", "));
 }

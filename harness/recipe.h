@@ -35,8 +35,9 @@ absl::Status ValidateRecipe(const YamlNode& suite, const std::string& file);
 
 // NotFound where `name` is no suite with a protocol, with those there are.
 absl::StatusOr<Recipe> LoadRecipe(const SearchPath& path, std::string_view name);
-// Of all suites that have one.
-absl::StatusOr<std::vector<Recipe>> ListRecipes(const SearchPath& path);
+// Of all suites that have one. `broken` as of ListTasks.
+absl::StatusOr<std::vector<Recipe>> ListRecipes(const SearchPath& path,
+                                                std::vector<absl::Status>* broken = nullptr);
 
 // What a run did otherwise than the recipe, one line each; `recipe_task` is the task as shipped.
 // Empty: nothing that the manifest could tell.

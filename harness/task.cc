@@ -17,7 +17,6 @@
 #include "harness/task_spec.h"
 #include "harness/text.h"
 #include "harness/yaml.h"
-#include "re2/re2.h"
 
 namespace assay {
 namespace {
@@ -108,11 +107,6 @@ absl::Status ApplyFewShot(int count, const std::string& file, Json* definition) 
   return absl::OkStatus();
 }
 
-bool IsDate(const std::string& text) {
-  static const auto* pattern = new RE2(R"(\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2})?)?)");
-  return RE2::FullMatch(text, *pattern);
-}
-
 // A window is one more condition of the filter, so that what it is is part of the task's hash.
 absl::Status ApplyWindow(const TaskOverrides& overrides, const std::string& file, Json* dataset) {
   if (overrides.release) {
@@ -134,7 +128,8 @@ absl::Status ApplyWindow(const TaskOverrides& overrides, const std::string& file
   for (const auto& [name, flag, value] : ends) {
     if (!*value) continue;
     if (!IsDate(**value))
-      return InvalidArgument("%s: expected a date like 2024-08-01, found '%s'", flag, **value);
+      return InvalidArgument("%s: expected a date as YYYY-MM-DD (2024-08-01), found '%s'", flag,
+                             **value);
     window.Set(name, **value);
   }
   if (overrides.since && overrides.until && *overrides.since >= *overrides.until) {
@@ -458,25 +453,50 @@ SearchPath DefaultSearchPath(const std::vector<std::string>& include_paths,
   return path;
 }
 
-absl::StatusOr<std::vector<TaskListing>> ListTasks(const SearchPath& path) {
+namespace {
+
+absl::StatusOr<TaskListing> ListTask(const fs::path& file) {
+  ASSIGN_OR_RETURN(const YamlNode root, ReadYamlFile(file.string()));
+  TaskListing listing;
+  listing.path = file.string();
+  listing.is_suite = IsSuite(root);
+  const char* key = listing.is_suite ? "suite" : "name";
+  RETURN_IF_ERROR(CheckNameIsStem(root, listing.path, key));
+  if (listing.is_suite) {
+    RETURN_IF_ERROR(ReadSuite(root, listing.path).status());
+  } else {
+    RETURN_IF_ERROR(ValidateTask(root, listing.path));
+  }
+  listing.name = file.stem().string();
+  if (const YamlNode* about = root.Find("about")) listing.about = about->value.ToText();
+  return listing;
+}
+
+// A misspelt directory would let a task of the same name be found further on.
+absl::Status CheckDirectory(const std::string& directory) {
+  if (IsDirectory(directory)) return absl::OkStatus();
+  return NotFound("--include-path: the directory '%s' is not there", directory);
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<TaskListing>> ListTasks(const SearchPath& path,
+                                                   std::vector<absl::Status>* broken) {
+  const auto pass_over = [broken](const absl::Status& status) {
+    if (broken == nullptr || status.ok()) return status;
+    broken->push_back(status);
+    return absl::OkStatus();
+  };
   std::map<std::string, TaskListing> listings;
+  std::set<std::string> seen;
   for (const std::string& directory : path.task_directories) {
+    RETURN_IF_ERROR(pass_over(CheckDirectory(directory)));
     for (const fs::path& file : TaskFilesBelow(directory)) {
-      if (listings.contains(file.stem().string())) continue;  // hidden by an earlier directory
-      ASSIGN_OR_RETURN(const YamlNode root, ReadYamlFile(file.string()));
-      TaskListing listing;
-      listing.path = file.string();
-      listing.is_suite = IsSuite(root);
-      const char* key = listing.is_suite ? "suite" : "name";
-      RETURN_IF_ERROR(CheckNameIsStem(root, listing.path, key));
-      if (listing.is_suite) {
-        RETURN_IF_ERROR(ReadSuite(root, listing.path).status());
-      } else {
-        RETURN_IF_ERROR(ValidateTask(root, listing.path));
-      }
-      listing.name = file.stem().string();
-      if (const YamlNode* about = root.Find("about")) listing.about = about->value.ToText();
-      listings.emplace(listing.name, std::move(listing));
+      // Hidden by an earlier directory, also by a broken file there.
+      if (!seen.insert(file.stem().string()).second) continue;
+      absl::StatusOr<TaskListing> listing = ListTask(file);
+      RETURN_IF_ERROR(pass_over(listing.status()));
+      if (listing.ok()) listings.emplace(listing->name, *std::move(listing));
     }
   }
   std::vector<TaskListing> sorted;
@@ -486,6 +506,9 @@ absl::StatusOr<std::vector<TaskListing>> ListTasks(const SearchPath& path) {
 
 absl::StatusOr<std::vector<Task>> LoadTasks(const SearchPath& path, std::string_view spec,
                                             const TaskOverrides& overrides) {
+  for (const std::string& directory : path.task_directories) {
+    RETURN_IF_ERROR(CheckDirectory(directory));
+  }
   Loader loader(path, overrides);
   RETURN_IF_ERROR(loader.Load(std::string(spec), {}));
   return loader.Take();

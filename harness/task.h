@@ -36,6 +36,7 @@ struct DatasetReference {
   Json filter;
   std::vector<std::string> parts;  // what `file` is joined from, in order; a release is the first
   std::string release;             // of `parts`; empty: all
+  std::string date;                // the field of a row's date; empty: none
 };
 
 // A task's definition, as loaded; immutable. `definition` is the whole file as JSON, overrides
@@ -79,6 +80,8 @@ struct AskedProblem {
   Problem problem;
   Prompt prompt;
   int64_t line = 0;  // in the dataset file
+  // Values that the prompt shows and that hold no text ("question", "row.question").
+  std::vector<std::string> blank_values;
 };
 
 // The problems of a task, in the dataset's order, no id twice. One in memory at a time. Not
@@ -114,8 +117,10 @@ struct TaskListing {
   bool is_suite = false;
   std::string about;
 };
-// All tasks and suites found on the path, sorted by name; a broken file is an error that names it.
-absl::StatusOr<std::vector<TaskListing>> ListTasks(const SearchPath& path);
+// All tasks and suites found on the path, sorted by name. A broken file, or a directory that is not
+// there, is an error that names it; with `broken`, the error goes there and the others are listed.
+absl::StatusOr<std::vector<TaskListing>> ListTasks(const SearchPath& path,
+                                                   std::vector<absl::Status>* broken = nullptr);
 
 // `spec` is a task's name, a suite's name (all its tasks, in order), or the path of a YAML file of
 // either.

@@ -95,6 +95,7 @@ class Checker {
     ++check_.problems;
     LookAtPrompt(asked, plain);
     LookAtKinds(asked);
+    LookAtDate(asked);
     RETURN_IF_ERROR(TryReference(asked));
     RETURN_IF_ERROR(TryAnother(asked));
     RETURN_IF_ERROR(TryEcho(asked));
@@ -126,6 +127,9 @@ class Checker {
       Note(asked, false,
            absl::StrFormat("the %s holds %s", prompt ? "prompt" : "reference", damage.what));
     }
+    for (const std::string& value : asked.blank_values) {
+      Note(asked, false, absl::StrFormat("'%s', which the prompt shows, is empty", value));
+    }
     LookForRepeat(asked, plain);
     LookAtChoices(asked);
     LookForChecker(asked, text);
@@ -148,6 +152,23 @@ class Checker {
       Note(asked, true,
            absl::StrFormat("field '%s': found %s, the row at line %d has %s", name, KindName(value),
                            first->second.line, first->second.name));
+    }
+  }
+
+  // --since and --until would refuse such a row.
+  void LookAtDate(const AskedProblem& asked) {
+    const std::string& field = task_.dataset.date;
+    if (field.empty()) return;
+    const Json* found = asked.problem.row.Find(field);
+    if (found == nullptr) {
+      std::vector<std::string> known;
+      for (const auto& [name, value] : asked.problem.row.AsMembers()) known.push_back(name);
+      Note(asked, true,
+           absl::StrFormat("dataset.date: no field '%s'%s", field, DidYouMean(field, known)));
+    } else if (!found->is_string() || !IsDate(found->AsString())) {
+      Note(asked, true,
+           absl::StrFormat("dataset.date: field '%s': expected a date as YYYY-MM-DD, found %s",
+                           field, Shorten(found->Dump(), 60)));
     }
   }
 

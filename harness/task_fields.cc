@@ -3,6 +3,7 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "harness/hash.h"
 #include "harness/keys.h"
@@ -217,6 +218,24 @@ absl::Status FillChoices(const RowPlace& at, const FieldMap& fields, uint64_t se
   return absl::OkStatus();
 }
 
+// "Both 2 and 3." of "LC network", "RC network", "RL network": positions from 1, where no other
+// option speaks of one of the numbers; else they are quantities.
+bool SpeaksOfNumberedOptions(const std::string& text, const std::vector<std::string>& choices) {
+  static const auto* pattern = new RE2(
+      R"((?i)\W*(?:both|neither|either)\s+\(?([1-9])\)?\s*(?:and|or|nor|&)\s*\(?([1-9])\)?\W*)");
+  std::string first, second;
+  if (!RE2::FullMatch(text, *pattern, &first, &second)) return false;
+  for (const std::string& number : {first, second}) {
+    if (*ParseInt(number) > static_cast<int64_t>(choices.size())) return false;
+    const bool elsewhere =
+        std::any_of(choices.begin(), choices.end(), [&](const std::string& other) {
+          return !RE2::FullMatch(other, *pattern) && Contains(other, number);
+        });
+    if (elsewhere) return false;
+  }
+  return true;
+}
+
 // By content, so that it stays when rows are added, taken away or moved.
 std::string ContentId(const Row& row) { return Sha256Hex(row.fields.Dump()).substr(0, 16); }
 
@@ -237,11 +256,57 @@ bool ChoicesReferToPlaces(const std::vector<std::string>& choices) {
       "*\\s*(?:,\\s*|\\s+|\\s*/\\s*|\\s*&\\s*)(?:and|or|nor|&|but "
       "not|and/or)?\\s*\\(?[A-J]\\)?(?:\\W|$)");
   static const auto* named = new RE2("(?i:\\b(options?|answers?|choices?)\\b) \\(?[A-J]\\b");
-  return std::any_of(choices.begin(), choices.end(), [](const std::string& text) {
+  // "both (a) and (b)", "(a), (b)"; without parentheses a small letter names a quantity as often.
+  static const auto* in_parentheses = new RE2(
+      "(?i)(?:^|[\\s,])\\([a-j]\\)(?:\\s*,\\s*(?:(?:and|or|nor|&)\\s*)?|\\s*(?:and/or|and|or|nor|&)"
+      "\\s*)\\([a-j]\\)");
+  // "use the method in (A)", "faster than (b)"
+  static const auto* beside = new RE2("\\b(?i:in|from|than|as) \\([A-Ja-j]\\)(?:\\W|$)");
+  return std::any_of(choices.begin(), choices.end(), [&](const std::string& text) {
     return RE2::PartialMatch(text, *pointing) || RE2::PartialMatch(text, *letters) ||
-           RE2::PartialMatch(text, *named);
+           RE2::PartialMatch(text, *named) || RE2::PartialMatch(text, *in_parentheses) ||
+           RE2::PartialMatch(text, *beside) || SpeaksOfNumberedOptions(text, choices);
   });
 }
+
+bool IsDate(std::string_view text) {
+  static const auto* pattern = new RE2(
+      "(\\d{4})-(\\d{2})-(\\d{2})"
+      "(?:[T ](?:[01]\\d|2[0-3]):[0-5]\\d(?::(?:[0-5]\\d|60)(?:\\.\\d+)?)?"
+      "(?:Z|[+-]\\d{2}:?\\d{2})?)?");
+  int year = 0, month = 0, day = 0;
+  if (!RE2::FullMatch(text, *pattern, &year, &month, &day)) return false;
+  const std::chrono::year_month_day date{std::chrono::year(year),
+                                         std::chrono::month(static_cast<unsigned>(month)),
+                                         std::chrono::day(static_cast<unsigned>(day))};
+  return date.ok();
+}
+
+namespace {
+
+// At or after `from`, before `until`.
+absl::StatusOr<bool> WithinRange(const RowPlace& at, std::string_view field, const Json& found,
+                                 const Json& range) {
+  const Json *from = range.Find("from"), *until = range.Find("until");
+  const auto is_date = [](const Json* end) { return end != nullptr && IsDate(end->ToText()); };
+  if (is_date(from) || is_date(until)) {
+    if (!found.is_string() || !IsDate(found.AsString())) {
+      return WrongKind(at, field, "a date as YYYY-MM-DD (2024-08-01), a time may follow", found);
+    }
+  } else if (found.is_null()) {
+    return WrongKind(at, field, "a text or a number to compare", found);
+  }
+  // A date and its time may be divided by a blank: it must not sort before a T.
+  const auto comparable = [&](const Json& value) {
+    const std::string text = value.ToText();
+    return IsDate(text) ? ReplaceAll(text, " ", "T") : text;
+  };
+  const std::string text = comparable(found);
+  return !(from != nullptr && text < comparable(*from)) &&
+         !(until != nullptr && text >= comparable(*until));
+}
+
+}  // namespace
 
 absl::StatusOr<bool> PassesFilter(const Row& row, std::string_view path, const Json& filter) {
   if (!filter.is_object()) return true;
@@ -250,9 +315,10 @@ absl::StatusOr<bool> PassesFilter(const Row& row, std::string_view path, const J
     if (found == nullptr) return Annotate(MissingField(row, path, field), "dataset.filter");
     const std::string text = found->ToText();
     if (wanted.is_object()) {
-      const Json *from = wanted.Find("from"), *until = wanted.Find("until");
-      if (from != nullptr && text < from->ToText()) return false;
-      if (until != nullptr && text >= until->ToText()) return false;
+      const absl::StatusOr<bool> within =
+          WithinRange({row, std::string(path)}, field, *found, wanted);
+      if (!within.ok()) return Annotate(within.status(), "dataset.filter");
+      if (!*within) return false;
       continue;
     }
     const bool passes = wanted.is_array()
@@ -313,16 +379,35 @@ Json TemplateContext(const Problem& problem) {
   return context;
 }
 
+namespace {
+
+// `used` is how the template writes it.
+absl::Status NotInContext(const std::string& where, const std::string& used,
+                          const std::string& name, const Json& has) {
+  std::vector<std::string> known;
+  for (const auto& [field, value] : has.AsMembers()) known.push_back(field);
+  return InvalidArgument("%s: the template uses %s, which this row has not%s (it has: %s)", where,
+                         used, DidYouMean(name, known), Shorten(Join(known, ", "), 300));
+}
+
+}  // namespace
+
 absl::StatusOr<std::string> RenderChecked(const CheckedTemplate& text, const Json& context,
-                                          const std::string& where) {
+                                          const std::string& where,
+                                          std::vector<std::string>* blank) {
   for (const std::string& name : text.names) {
-    if (context.Find(name) != nullptr) continue;
-    std::vector<std::string> known;
-    for (const auto& [field, value] : context.AsMembers()) known.push_back(field);
-    return InvalidArgument("%s: the template uses '%s', which this row has not%s (it has: %s)",
-                           where, name, DidYouMean(name, known), Shorten(Join(known, ", "), 300));
+    if (context.Find(name) == nullptr) {
+      return NotInContext(where, "'" + name + "'", name, context);
+    }
   }
-  absl::StatusOr<std::string> rendered = text.parsed.Render(context);
+  const Json* row = context.Find("row");
+  for (const std::string& field : text.row_fields) {
+    if (row != nullptr && row->Find(field) == nullptr) {
+      return NotInContext(where, "row['" + field + "']", field, *row);
+    }
+  }
+  const TemplateLimits limits = {.write_holes = false};
+  absl::StatusOr<std::string> rendered = text.parsed.Render(context, limits, blank);
   if (!rendered.ok()) return Annotate(rendered.status(), where);
   return rendered;
 }

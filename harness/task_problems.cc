@@ -30,6 +30,8 @@ struct Example {
   Problem problem;
   std::vector<Message> question;
   std::string reply;
+  // What it asks, whatever the place of its choices: compared with the problem's.
+  std::vector<std::optional<std::string>> asks;
 };
 
 std::string UserText(const std::vector<Message>& messages) {
@@ -42,10 +44,11 @@ std::string UserText(const std::vector<Message>& messages) {
 
 // Rendered without few-shot examples, but for the system message.
 absl::StatusOr<std::vector<Message>> RenderMessages(const TaskSpec& spec, const Json& context,
-                                                    const std::string& where) {
+                                                    const std::string& where,
+                                                    std::vector<std::string>* blank = nullptr) {
   std::vector<Message> messages;
   for (const MessageTemplate& message : spec.prompt) {
-    ASSIGN_OR_RETURN(std::string text, RenderChecked(message.text, context, where));
+    ASSIGN_OR_RETURN(std::string text, RenderChecked(message.text, context, where, blank));
     if (Trim(text).empty()) {
       return InvalidArgument("%s: the %s message of the prompt renders to nothing", where,
                              message.role);
@@ -53,6 +56,69 @@ absl::StatusOr<std::vector<Message>> RenderMessages(const TaskSpec& spec, const 
     messages.push_back({message.role, std::move(text)});
   }
   return messages;
+}
+
+// Every run of white space as one blank.
+std::string OneBlankEach(std::string_view text) {
+  std::string words;
+  for (const char c : ReplaceAll(text, "\u00a0", " ")) {
+    const bool blank = Trim(std::string_view(&c, 1)).empty();
+    if (blank && (words.empty() || words.back() == ' ')) continue;
+    words += blank ? ' ' : c;
+  }
+  return std::string(TrimRight(words));
+}
+
+// A problem as one template puts it, without its choices and whatever the white space: two rows
+// that ask the same have the same, though each is shuffled by its own id. Nothing: the row is not
+// for that template.
+std::optional<std::string> Asks(const std::vector<const CheckedTemplate*>& templates,
+                                const FieldMap& fields, const Problem& problem) {
+  constexpr size_t kAnyChoices = 26;  // more than a template reaches for
+  Problem bare = problem;
+  if (fields.choices) {
+    bare.choices.assign(kAnyChoices, "");
+    Json blanks = Json::MakeArray();
+    for (const std::string& blank : bare.choices) blanks.Append(blank);
+    const auto blank = [&bare](const std::string& field, const Json& value) {
+      if (bare.row.Find(field) != nullptr) bare.row.Set(field, value);
+    };
+    blank(fields.choices->list_field, blanks);
+    for (const std::string& field : fields.choices->fields) blank(field, "");
+  }
+  const Json context = TemplateContext(bare);
+  std::string text;
+  for (const CheckedTemplate* one : templates) {
+    const absl::StatusOr<std::string> rendered = RenderChecked(*one, context, "");
+    if (!rendered.ok()) return std::nullopt;
+    text += *rendered + "\n";
+  }
+  text = OneBlankEach(text);
+  if (!fields.choices) return text;
+  // One wording ("Which is true?") asks many things: the right choice says which.
+  const size_t right = static_cast<size_t>(problem.reference[0] - 'A');
+  return text + "\n" + OneBlankEach(problem.choices[right]);
+}
+
+// By the prompt, and by the template of the examples where they have their own.
+std::vector<std::optional<std::string>> Asks(const TaskSpec& spec, const Problem& problem) {
+  std::vector<const CheckedTemplate*> prompt;
+  for (const MessageTemplate& message : spec.prompt) {
+    if (message.role == "user") prompt.push_back(&message.text);
+  }
+  std::vector<std::optional<std::string>> asks = {Asks(prompt, spec.fields, problem)};
+  if (spec.fewshot->question) {
+    asks.push_back(Asks({&*spec.fewshot->question}, spec.fields, problem));
+  }
+  return asks;
+}
+
+bool AskTheSame(const std::vector<std::optional<std::string>>& a,
+                const std::vector<std::optional<std::string>>& b) {
+  for (size_t i = 0; i < a.size(); ++i) {
+    if (a[i] && a[i] == b[i]) return true;
+  }
+  return false;
 }
 
 uint64_t ExampleOrder(uint64_t seed, const std::string& id) {
@@ -87,6 +153,7 @@ absl::StatusOr<std::vector<Example>> DrawExamples(const TaskSpec& spec, const st
 
 absl::Status RenderExample(const TaskSpec& spec, Example* example) {
   const std::string where = "the few-shot example '" + example->problem.id + "'";
+  example->asks = Asks(spec, example->problem);
   Json context = TemplateContext(example->problem);
   if (spec.fewshot->question) {
     ASSIGN_OR_RETURN(std::string text, RenderChecked(*spec.fewshot->question, context, where));
@@ -178,8 +245,9 @@ class TaskStream final : public ProblemStream {
     asked.line = row.line;
     RETURN_IF_ERROR(MakeProblem(row, file, &asked.problem));
     RETURN_IF_ERROR(TakeId(where, &asked.problem));
-    ASSIGN_OR_RETURN(std::vector<Message> messages,
-                     RenderMessages(spec_, TemplateContext(asked.problem), where));
+    ASSIGN_OR_RETURN(
+        std::vector<Message> messages,
+        RenderMessages(spec_, TemplateContext(asked.problem), where, &asked.blank_values));
     ASSIGN_OR_RETURN(asked.prompt.messages,
                      WithExamples(std::move(messages), asked.problem, where));
     if (!spec_.system.empty()) {
@@ -226,11 +294,13 @@ class TaskStream final : public ProblemStream {
                                                     const std::string& where) const {
     if (examples_.empty()) return messages;
     const std::string own_text = UserText(messages);
+    const std::vector<std::optional<std::string>> own_question = Asks(spec_, problem);
     std::vector<const Example*> shown;
     for (const Example& example : examples_) {
       if (shown.size() == static_cast<size_t>(spec_.fewshot->count)) break;
       const bool itself = (same_file_ && example.problem.id == problem.id) ||
                           UserText(example.question) == own_text ||
+                          AskTheSame(example.asks, own_question) ||
                           example.problem.row == problem.row;
       if (!itself) shown.push_back(&example);
     }
@@ -294,6 +364,24 @@ absl::Status CheckPinned(const std::string& file, const std::string& sha256) {
       "%s: this is not the file that was pinned on %s (%s there): its sha256 is %s, pinned was %s. "
       "`assay datasets verify %s` says more; `assay datasets fetch %s --accept-new` accepts it",
       file, pinned->when, kDataManifestName, sha256, pinned->sha256, pinned->name, pinned->name);
+}
+
+// A file beside the task comes before the data directories: where one of them has a set of that
+// name, what was imported and pinned must not be replaced by it unseen.
+absl::Status CheckPinnedElsewhere(const SearchPath& path, const std::string& file,
+                                  const std::string& name, const std::string& sha256) {
+  if (fs::path(name).has_parent_path()) return absl::OkStatus();  // this one was pointed at
+  for (const std::string& directory : path.data_directories) {
+    ASSIGN_OR_RETURN(const DataManifest manifest, ReadDataManifest(directory));
+    const PinnedSet* pinned = manifest.FindFile(name);
+    if (pinned == nullptr || pinned->sha256 == sha256) continue;
+    return FailedPrecondition(
+        "%s: it is found first and is not the '%s' that was pinned on %s in %s: its sha256 is %s, "
+        "pinned was %s. Move it away to ask the pinned one; to ask this one, take it in (`assay "
+        "datasets import %s --as %s --accept-new`) or pin it in the task (dataset.sha256: %s)",
+        file, name, pinned->when, directory, sha256, pinned->sha256, file, pinned->name, sha256);
+  }
+  return absl::OkStatus();
 }
 
 // The command that gets the file, where the catalogue knows one.
@@ -397,12 +485,13 @@ absl::StatusOr<std::string> FindDatasetFile(const SearchPath& path, const Task& 
   return files;
 }
 
-absl::StatusOr<std::string> CheckFingerprint(const std::string& file,
+absl::StatusOr<std::string> CheckFingerprint(const SearchPath& path, const std::string& file,
                                              const DatasetReference& dataset,
                                              const std::string& task_path) {
   ASSIGN_OR_RETURN(const std::string sha256, FileSha256(file));
   if (dataset.sha256.empty()) {
     RETURN_IF_ERROR(CheckPinned(file, sha256));
+    RETURN_IF_ERROR(CheckPinnedElsewhere(path, file, dataset.file, sha256));
     return sha256;
   }
   if (dataset.sha256 == sha256) return sha256;
@@ -433,11 +522,12 @@ absl::StatusOr<std::unique_ptr<ProblemStream>> OpenProblems(const SearchPath& pa
     spec.fields.choices->shuffle = Shuffle::kNever;
   }
   ASSIGN_OR_RETURN(std::string file, FindDatasetFile(path, task, task.dataset));
-  ASSIGN_OR_RETURN(std::string sha256, CheckFingerprint(file, task.dataset, task.path));
+  ASSIGN_OR_RETURN(std::string sha256, CheckFingerprint(path, file, task.dataset, task.path));
   std::string fewshot_file = file;
   if (spec.fewshot && spec.fewshot->count > 0 && !spec.fewshot->dataset.file.empty()) {
     ASSIGN_OR_RETURN(fewshot_file, FindDatasetFile(path, task, spec.fewshot->dataset));
-    RETURN_IF_ERROR(CheckFingerprint(fewshot_file, spec.fewshot->dataset, task.path).status());
+    RETURN_IF_ERROR(
+        CheckFingerprint(path, fewshot_file, spec.fewshot->dataset, task.path).status());
   }
   auto stream = std::make_unique<TaskStream>(task, std::move(spec), std::move(file),
                                              std::move(sha256), seed, orders);

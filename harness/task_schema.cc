@@ -11,6 +11,7 @@
 #include "harness/status.h"
 #include "harness/task_spec.h"
 #include "harness/text.h"
+#include "re2/re2.h"
 
 namespace assay {
 namespace {
@@ -268,8 +269,17 @@ absl::Status PromptCheck(const YamlNode& node, const std::string& what, const Pl
                                     "the reply is reply_prefix");
 }
 
+// What looks like a date must be one: as text, 2024-9-1 comes after 2024-10-01.
+absl::Status RangeEnd(const YamlNode& node, const std::string& what, const Place& place) {
+  RETURN_IF_ERROR(TextOrNumber(node, what, place));
+  static const auto* like_a_date = new RE2(R"(\d{1,4}[-./]\d{1,2}[-./]\d{1,4}(\D.*)?)");
+  const std::string text = node.value.ToText();
+  if (!RE2::FullMatch(text, *like_a_date) || IsDate(text)) return absl::OkStatus();
+  return place.Wanted(node, what, "a date as YYYY-MM-DD (2024-08-01)");
+}
+
 absl::Status FilterCheck(const YamlNode& node, const std::string& what, const Place& place) {
-  const Check range = Map({{"from", TextOrNumber}, {"until", TextOrNumber}});
+  const Check range = Map({{"from", RangeEnd}, {"until", RangeEnd}});
   return MapOf(ByKind(Scalar, List(Scalar, 1), range,
                       "a value, a list of values, or from and until"))(node, what, place);
 }

@@ -16,7 +16,8 @@ namespace {
 absl::StatusOr<CheckedTemplate> ParseChecked(const std::string& source, const std::string& name) {
   ASSIGN_OR_RETURN(Template parsed, Template::Parse(source, name));
   std::vector<std::string> names = parsed.NamesRead();
-  return CheckedTemplate{std::move(parsed), std::move(names)};
+  std::vector<std::string> row_fields = parsed.MembersRead("row");
+  return CheckedTemplate{std::move(parsed), std::move(names), std::move(row_fields)};
 }
 
 absl::StatusOr<ValueSource> SourceFromJson(const Json& json, const std::string& name) {
@@ -352,9 +353,9 @@ DatasetReference DatasetFromJson(const Json& json) {
     const Json* found = json.Find(name);
     return found == nullptr ? std::string() : found->ToText();
   };
-  DatasetReference dataset{text("file"),   text("sha256"), text("hub_id"), text("revision"),
-                           text("config"), text("split"),  Json(),         {},
-                           text("release")};
+  DatasetReference dataset{text("file"),    text("sha256"), text("hub_id"), text("revision"),
+                           text("config"),  text("split"),  Json(),         {},
+                           text("release"), text("date")};
   if (const Json* parts = json.Find("parts")) {
     for (const Json& part : parts->AsArray()) dataset.parts.push_back(part.AsString());
   }

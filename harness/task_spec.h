@@ -17,10 +17,11 @@
 
 namespace assay {
 
-// A template and the names it must find in its context.
+// A template, the names it must find in its context, and the fields it must find in `row`.
 struct CheckedTemplate {
   Template parsed;
   std::vector<std::string> names;
+  std::vector<std::string> row_fields;
 };
 
 // Where one value of a problem comes from in its row: a field, a template over the row, or the same
@@ -99,7 +100,10 @@ absl::Status MergeSampling(const Json& given, std::string_view where, TextNumber
                            Json* sampling);
 Sampling SamplingFromJson(const Json& sampling);
 
-// Whether a row passes `dataset.filter`.
+// A day of the calendar in ISO 8601, alone or with a time: "2024-08-01", "2024-08-01T12:30:00Z".
+bool IsDate(std::string_view text);
+// Whether a row passes `dataset.filter`. Where a range's ends are dates, a row's value that is none
+// is an error, not a row before or after them.
 absl::StatusOr<bool> PassesFilter(const Row& row, std::string_view path, const Json& filter);
 
 // The row as a problem, without its prompt. `path` is the dataset's, for messages. `order`: of the
@@ -114,15 +118,19 @@ bool ChoicesReferToPlaces(const std::vector<std::string>& choices);
 // What templates see of a problem: its row's fields, `row`; where there are choices, `choices`,
 // `letters` and `lettered_choices` ("A) ...\nB) ...").
 Json TemplateContext(const Problem& problem);
+// What the template wants and the context has not, or has as null, is an error. `blank`: see
+// Template::Render.
 absl::StatusOr<std::string> RenderChecked(const CheckedTemplate& text, const Json& context,
-                                          const std::string& where);
+                                          const std::string& where,
+                                          std::vector<std::string>* blank = nullptr);
 
 // The file that a dataset reference names: as an absolute path, beside the task file, or in a data
 // directory.
 absl::StatusOr<std::string> FindDatasetFile(const SearchPath& path, const Task& task,
                                             const DatasetReference& dataset);
-// Checks the fingerprint where one is pinned; returns the file's.
-absl::StatusOr<std::string> CheckFingerprint(const std::string& file,
+// Checks the fingerprint where one is pinned: by the task, by the manifest beside the file, or by
+// the manifest of a data directory that holds a set of that name. Returns the file's.
+absl::StatusOr<std::string> CheckFingerprint(const SearchPath& path, const std::string& file,
                                              const DatasetReference& dataset,
                                              const std::string& task_path);
 

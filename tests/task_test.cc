@@ -5,7 +5,9 @@
 #include <filesystem>
 #include <set>
 
+#include "harness/data_manifest.h"
 #include "harness/keys.h"
+#include "harness/rows.h"
 #include "harness/status.h"
 #include "harness/task_spec.h"
 #include "harness/text.h"
@@ -150,6 +152,43 @@ TEST(TaskTest, EveryBadRowIsToldWithItsLineAndTheNextOneIsRead) {
   EXPECT_EQ(last->problem.id, "f");
 }
 
+// A field may be asked for in ways that allow its absence; none of them is an error.
+TEST(TaskTest, ATemplateMayAskWhetherTheRowHasAField) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"{% if row['hint'] is defined %}{{ row['hint'] }}{% endif %}Q", "Q"},
+      {"{{ row['hint'] | default('none') }}", "none"},
+      {"{{ row.get('hint', 'none') }} {{ row.get('id') }}", "none p1"},
+      {"{% if 'hint' in row %}{{ row.hint }}{% endif %}Q", "Q"},
+      {"{{ row['question'] }} {{ row.subject }}", "1+1? sum"}};
+  for (const auto& [prompt, wanted] : cases) {
+    const Folder folder(With(kTask, "Q: {{ question }}", prompt));
+    const absl::StatusOr<std::vector<AskedProblem>> asked = folder.Ask();
+    ASSERT_TRUE(asked.ok()) << prompt << ": " << asked.status();
+    EXPECT_EQ(asked->front().prompt.messages[0].text, wanted);
+  }
+}
+
+// What stands in the row, in the place of a field; what the run and the check say of it, or
+// nothing.
+TEST(TaskTest, ANullIsNeverSentAsAWord) {
+  const std::string row = R"({"id":"p1","question":"1+1?","answer":"2","subject":"sum"})";
+  const std::tuple<const char*, const char*, const char*> cases[] = {
+      {"\"1+1?\"", "null",
+       "t.jsonl:1: t.yaml: prompt:1: 'question' is null, and it would be written as the word None"},
+      {"\"2\"", "null", "t.jsonl:1: field 'answer': expected text or a number, found null"},
+      {"\"sum\"", "null", "t.jsonl:1: field 'subject': expected text or a number, found null"},
+      {"\"p1\"", "null", "t.jsonl:1: field 'id': expected text or a number, found null"},
+      {"\"sum\"", "\"sum\",\"unused\":null", ""},
+      {"\"1+1?\"", "\"None\"", ""}};
+  for (const auto& [from, to, wanted] : cases) {
+    const Folder folder(kTask, With(row, from, to) + "\n");
+    std::string message = MessageOf(folder.Ask().status());
+    message = ReplaceAll(message, folder.Path("") + "/", "");
+    EXPECT_THAT(message, HasSubstr(wanted)) << to;
+    EXPECT_EQ(message.empty(), *wanted == '\0') << message;
+  }
+}
+
 TEST(TaskTest, ReferencesAreCutOutOfSolutions) {
   const Folder folder(
       With(kTask, "reference: answer",
@@ -265,12 +304,67 @@ TEST(TaskTest, AWindowOfDatesIsHalfOpen) {
   ASSERT_OK_AND_ASSIGN(const Task other, folder.Load("t", {.since = "2024-08-02"}));
   EXPECT_NE(one.hash, other.hash);
   const std::pair<TaskOverrides, const char*> wrong[] = {
-      {{.since = "August"}, "expected a date"},
+      {{.since = "August"}, "--since: expected a date as YYYY-MM-DD (2024-08-01), found 'August'"},
+      {{.since = "2024-13-45"}, "--since: expected a date as YYYY-MM-DD"},
+      {{.until = "2023-02-29"}, "--until: expected a date as YYYY-MM-DD"},
+      {{.until = "2024-02-29T24:00"}, "--until: expected a date as YYYY-MM-DD"},
       {{.since = "2024-08-01", .until = "2024-08-01"}, "is not before"},
       {{.until = "2001-01-01"}, "no row passes"}};
   for (const auto& [overrides, message] : wrong)
     EXPECT_THAT(MessageOf(folder.Ask(overrides).status()), HasSubstr(message));
   EXPECT_THAT(MessageOf(Folder().Ask({.since = "2024-08-01"}).status()), HasSubstr("dataset.date"));
+}
+
+TEST(TaskTest, ADateIsADayOfTheCalendar) {
+  for (const char* date :
+       {"2024-08-01", "2024-02-29", "2000-02-29", "0001-01-01", "2024-08-01T00:00",
+        "2024-08-01 23:59:59", "2024-08-01T12:00:00.25Z", "2024-08-01T12:00+02:00"}) {
+    EXPECT_TRUE(IsDate(date)) << date;
+  }
+  for (const char* text :
+       {"", "null", "2024", "2024-08", "2024-8-1", "15.02.2024", "2024/08/01", "2024-13-45",
+        "2024-00-10", "2024-02-30", "2023-02-29", "1900-02-29", "2024-08-01T24:00",
+        "2024-08-01T12:60", "2024-08-01T", "2024-08-01x", " 2024-08-01"}) {
+    EXPECT_FALSE(IsDate(text)) << text;
+  }
+}
+
+// What stands in the second row as its day; what a window says of it, or nothing where the row is
+// left out or in.
+TEST(TaskTest, ARowWithoutADateIsNotPassedOverInAWindow) {
+  const std::string yaml = With(kTask, "{file: t.jsonl}", "{file: t.jsonl, date: day}");
+  const std::tuple<const char*, const char*, size_t> cases[] = {
+      {"null", "t.jsonl:2: field 'day': expected a date as YYYY-MM-DD", 0},
+      {"\"15.02.2024\"",
+       "expected a date as YYYY-MM-DD (2024-08-01), a time may follow, found "
+       "\"15.02.2024\"",
+       0},
+      {"\"\"", "t.jsonl:2: field 'day': expected a date", 0},
+      {"20240801", "t.jsonl:2: field 'day': expected a date", 0},
+      {"\"2024-02-30\"", "t.jsonl:2: field 'day': expected a date", 0},
+      {"\"2024-08-01 00:30\"", "", 2},
+      {"\"2024-08-01\"", "", 2},
+      {"\"2024-07-31 23:30\"", "", 1}};
+  for (const auto& [day, wanted, asked_rows] : cases) {
+    const std::string rows = absl::StrFormat(
+        R"({"id":"a","question":"1?","answer":"1","subject":"s","day":"2024-09-01"}
+{"id":"b","question":"2?","answer":"2","subject":"s","day":%s}
+)",
+        day);
+    const Folder folder(yaml, rows);
+    const auto asked = folder.Ask({.since = "2024-08-01"});
+    EXPECT_THAT(MessageOf(asked.status()), HasSubstr(wanted)) << day;
+    EXPECT_EQ(asked.ok(), *wanted == '\0') << day;
+    EXPECT_EQ(asked.ok() ? asked->size() : 0, asked_rows) << day;
+    EXPECT_OK(folder.Ask()) << "without a window nobody needs the date";
+  }
+  // A range of text knows no dates, but a null is in none.
+  const std::string text =
+      With(kTask, "{file: t.jsonl}", "{file: t.jsonl, filter: {subject: {from: m, until: t}}}");
+  ASSERT_OK_AND_ASSIGN(const auto some, Folder(text).Ask());
+  EXPECT_EQ(some.size(), 3u);
+  EXPECT_THAT(MessageOf(Folder(text, ReplaceAll(kRows, "\"product\"", "null")).Ask().status()),
+              HasSubstr("t.jsonl:3: field 'subject': expected a text or a number to compare"));
 }
 
 TEST(TaskTest, AWrongFingerprintNamesBothHashes) {
@@ -361,6 +455,17 @@ TEST(TaskTest, OptionsThatReferToOthersAreKnown) {
     EXPECT_EQ(ChoicesReferToPlaces({"an option", row.fields[0]}), row.fields[1] == "refers")
         << "task_choices.txt:" << row.line << ": " << row.fields[0];
   }
+}
+
+// Numbers are places where no option speaks of them as quantities.
+TEST(TaskTest, NumberedOptionsAreKnownByTheOthers) {
+  EXPECT_TRUE(ChoicesReferToPlaces({"LC network.", "RC network.", "RL network.", "Both 2 and 3."}));
+  EXPECT_TRUE(ChoicesReferToPlaces({"x", "y", "either (1) or (2)", "neither 1 nor 2"}));
+  EXPECT_FALSE(ChoicesReferToPlaces({"2 only", "3 only", "both 2 and 3", "neither 2 nor 3"}));
+  EXPECT_FALSE(ChoicesReferToPlaces({"2", "3", "5", "both 2 and 3"}));
+  EXPECT_FALSE(ChoicesReferToPlaces({"x", "y", "z", "both 5 and 7"}));
+  EXPECT_FALSE(ChoicesReferToPlaces({"x", "y", "z", "both 2 and 3 atoms"}));
+  EXPECT_FALSE(ChoicesReferToPlaces({"1, 2", "2, 3", "(1, 2)", "between 1 and 2"}));
 }
 
 TEST(TaskTest, FillersAreDroppedAndPositionsStayTheDatasets) {
@@ -456,6 +561,50 @@ TEST(TaskTest, FewShotFromAnotherFileSkipsTheSameQuestion) {
     EXPECT_EQ(text.find(own), text.rfind(own)) << text;
     EXPECT_THAT(text, testing::EndsWith(own));
     EXPECT_THAT(text, HasSubstr(" A: "));
+  }
+}
+
+// The row of another file; whether it asks what the tested one asks ("q", "w x y z", right: x).
+TEST(TaskTest, AnExampleIsNeverTheTestedQuestionInAnotherOrder) {
+  const std::string yaml =
+      With(kChoiceTask, "extract:", "fewshot: {count: 1, file: train.jsonl}\nextract:");
+  const std::string row =
+      R"({"id":"t0","question":"Is  it so?","options":["w","x","y","z"],"right":1})";
+  const std::string other =
+      R"({"id":"o","question":"Another?","options":["w","x","y","z"],"right":1})";
+  const std::pair<std::string, bool> cases[] = {
+      {With(row, "t0", "t1"), true},
+      {R"({"id":"u","question":" Is it\nso? ","options":["w","x","y","z"],"right":1})", true},
+      {R"({"id":"u","question":"Is it so?","options":["z","y","x","w"],"right":2})", true},
+      {R"({"id":"u","question":"Is it so?","options":["x","k","l"],"right":0})", true},
+      {R"({"id":"u","question":"Is it so?","options":["k","l","m","n"],"right":0})", false},
+      {R"({"id":"u","question":"Is it not so?","options":["w","x","y","z"],"right":1})", false}};
+  for (const auto& [example, same] : cases) {
+    Folder folder(With(yaml, "{{ letters }}", "{{ lettered_choices }}"), row + "\n");
+    folder.Write("train.jsonl", example + "\n" + other + "\n");
+    for (uint64_t seed = 0; seed < 4; ++seed) {
+      ASSERT_OK_AND_ASSIGN(const auto asked, folder.Ask({}, seed));
+      const std::vector<Message>& messages = asked[0].prompt.messages;
+      ASSERT_EQ(messages.size(), 3u);
+      EXPECT_TRUE(!same || Contains(messages[0].text, "Another?")) << example;
+    }
+    // Alone it is either too few, or shown.
+    folder.Write("train.jsonl", example + "\n");
+    const auto alone = folder.Ask();
+    EXPECT_EQ(alone.ok(), !same) << example << alone.status();
+  }
+}
+
+TEST(TaskTest, AnExampleOfAnotherFormIsComparedByBothTemplates) {
+  const std::string yaml =
+      With(kTask, "extract:",
+           "fewshot: {count: 1, file: train.jsonl, template: 'Say: {{ question }}'}\nextract:");
+  Folder folder(yaml);
+  folder.Write("train.jsonl", ReplaceAll(kRows, "\"p", "\"train"));
+  ASSERT_OK_AND_ASSIGN(const auto asked, folder.Ask());
+  for (const AskedProblem& one : asked) {
+    EXPECT_NE(one.prompt.messages[0].text,
+              "Say: " + one.problem.row.FindString("question").value_or(""));
   }
 }
 
@@ -616,6 +765,52 @@ TEST(TaskTest, ABrokenFileStopsTheListAndIsNamed) {
   folder.Write("v.yaml", "name: v\nversion: 1\n");
   EXPECT_THAT(MessageOf(ListTasks(folder.path).status()),
               HasSubstr("v.yaml:1: task: the key 'dataset'"));
+  // Or it is told, and the others are listed.
+  std::vector<absl::Status> broken;
+  ASSERT_OK_AND_ASSIGN(const auto listings, ListTasks(folder.path, &broken));
+  ASSERT_EQ(listings.size(), 1u);
+  EXPECT_EQ(listings[0].name, "t");
+  ASSERT_EQ(broken.size(), 1u);
+  EXPECT_THAT(MessageOf(broken[0]), HasSubstr("v.yaml:1: task: the key 'dataset'"));
+  EXPECT_OK(folder.Load("t")) << "a broken file stops nobody who asks for another";
+}
+
+TEST(TaskTest, ADirectoryThatIsNotThereIsTold) {
+  Folder folder;
+  folder.path.task_directories.insert(folder.path.task_directories.begin(), folder.Path("gone"));
+  const char* message = "gone' is not there";
+  EXPECT_THAT(MessageOf(folder.Load("t").status()), HasSubstr(message));
+  EXPECT_THAT(MessageOf(ListTasks(folder.path).status()), HasSubstr(message));
+  std::vector<absl::Status> broken;
+  ASSERT_OK_AND_ASSIGN(const auto listings, ListTasks(folder.path, &broken));
+  EXPECT_EQ(listings.size(), 1u);
+  ASSERT_EQ(broken.size(), 1u);
+  EXPECT_THAT(MessageOf(broken[0]), HasSubstr(message));
+}
+
+TEST(TaskTest, AFileBesideTheTaskIsHeldAgainstThePinOfItsName) {
+  Folder folder;
+  folder.path.data_directories = {folder.Path("data")};
+  const auto pin = [&](const std::string& file, const std::string& sha256) {
+    DataManifest manifest;
+    manifest.Put({"t", file, sha256, 3, 10, "", "2026-01-01T00:00:00Z", "assay", false, {}});
+    folder.Write("data/assay-manifest.json", DataManifestText(manifest));
+  };
+  ASSERT_OK_AND_ASSIGN(const std::string own, FileSha256(folder.Path("t.jsonl")));
+  EXPECT_OK(folder.Ask());
+  pin("t.jsonl", own);
+  EXPECT_OK(folder.Ask()) << "the pinned one, whichever copy is read";
+  pin("t.jsonl", std::string(64, '0'));
+  const std::string message = MessageOf(folder.Ask().status());
+  EXPECT_THAT(message, HasSubstr("t.jsonl: it is found first and is not the 't.jsonl' that was"));
+  EXPECT_THAT(message, HasSubstr("pinned on 2026-01-01T00:00:00Z"));
+  EXPECT_THAT(message, HasSubstr(own));
+  EXPECT_OK(folder.Ask({.dataset_file = folder.Path("t.jsonl")})) << "it was pointed at";
+  pin("u.jsonl", std::string(64, '0'));
+  EXPECT_OK(folder.Ask());
+  pin("t.jsonl", std::string(64, '0'));
+  folder.Write("t.yaml", With(kTask, "{file: t.jsonl}", "{file: t.jsonl, sha256: " + own + "}"));
+  EXPECT_OK(folder.Ask()) << "the task's own pin decides";
 }
 
 // --- tasks check ---
@@ -665,6 +860,10 @@ TEST(TaskCheckTest, DamageIsTold) {
       {row("a", "the answer is \\\\boxed{7}", "7"),
        "look 1 the prompt, given back as the reply, is graded correct"},
       {row("a", "q", ""), "bad 0 "},
+      {row("a", "q", "1") + row("b", "", "2"),
+       "look 2 'question', which the prompt shows, is empty"},
+      {row("a", " \\n ", "1"), "look 1 'question', which the prompt shows, is empty"},
+      {ReplaceAll(row("a", "q", "1"), "\"q\"", "null"), "'question' is null"},
       {row("a", "q", "1") + "x\n" + row("b", "r", "1"), "t.jsonl:2: JSON"},
       {row("a", "q", "1") +
            "{\"id\":\"b\",\"question\":[\"q\"],\"answer\":\"2\",\"subject\":\"s\"}\n",
@@ -721,6 +920,25 @@ TEST(TaskCheckTest, MetricsThatTheSamplesCannotCarryAreBad) {
     EXPECT_THAT(findings, HasSubstr(wanted)) << metrics;
     EXPECT_EQ(findings.empty(), *wanted == '\0') << findings;
   }
+}
+
+TEST(TaskCheckTest, RowsThatNoWindowCouldPlaceAreTold) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"id", "bad 1 dataset.date: field 'id': expected a date as YYYY-MM-DD, found \"p1\""},
+      {"subjct", "bad 1 dataset.date: no field 'subjct'; did you mean 'subject'?"}};
+  for (const auto& [field, wanted] : cases) {
+    const std::string yaml =
+        With(kTask, "{file: t.jsonl}", absl::StrFormat("{file: t.jsonl, date: %s}", field));
+    EXPECT_THAT(FindingsOf(CheckFolder(Folder(yaml))), HasSubstr(wanted));
+  }
+  const std::string dated = With(kTask, "{file: t.jsonl}", "{file: t.jsonl, date: subject}");
+  const std::string rows =
+      ReplaceAll(ReplaceAll(kRows, "\"sum\"", "\"2024-08-01\""), "\"product\"", "null");
+  const std::string null_tag = With(dated, ", tags: [subject]", "");
+  EXPECT_EQ(FindingsOf(CheckFolder(Folder(null_tag, rows))),
+            "bad 3 dataset.date: field 'subject': expected a date as YYYY-MM-DD, found null\n");
+  EXPECT_EQ(FindingsOf(CheckFolder(Folder(null_tag, ReplaceAll(rows, "null", "\"2025-01-01\"")))),
+            "");
 }
 
 TEST(TaskCheckTest, TheCardIsHeldAgainstTheRows) {
