@@ -24,6 +24,9 @@
 #include "harness/yaml.h"
 
 namespace assay {
+
+extern const char kRevision[];  // written by the build (cmake/revision.cmake)
+
 namespace {
 
 constexpr int kWrongUse = 2;
@@ -446,6 +449,7 @@ int Main(int argc, char** argv) {
 int main(int argc, char** argv) {
   // A file that may not grow (ulimit -f) is an error of the write, which says so; not a death.
   std::signal(SIGXFSZ, SIG_IGN);
+  assay::SetCodeVersion(assay::kRevision);
   assay::SetWorkerProgram("/proc/self/exe");  // this program has the command `grade-worker`
   return assay::Main(argc, argv);
 }

@@ -1,11 +1,14 @@
 // `assay grade`: grade a stored run again, without a model, and print which verdicts changed; or
 // only list how two versions of its grader differ.
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <memory>
 
 #include "commands/shared/isolation.h"
 #include "commands/shared/run_execution.h"
+#include "commands/shared/run_request.h"
+#include "harness/pipeline.h"
 #include "harness/regrade.h"
 #include "harness/status.h"
 #include "harness/text.h"
@@ -162,6 +165,26 @@ absl::StatusOr<int> Compare(const Options& options, Store& store, const RunManif
   return report.failed == 0 ? 0 : 1;
 }
 
+// A run is graded as it was defined when it began; who changed the task since should know.
+void TellChangedTasks(const RunManifest& manifest) {
+  const absl::StatusOr<RunRequest> request = RunRequestFromJson(manifest.options);
+  if (!request.ok()) return;  // an import: how its task was found is not stored
+  const absl::StatusOr<RunPlan> plan = MakeRunPlan(*request);
+  if (!plan.ok()) return;  // the task is gone; the run has all that grading needs
+  const absl::StatusOr<std::vector<TaskManifest>> now = PlanManifests(*plan);
+  if (!now.ok()) return;
+  for (const TaskManifest& then : manifest.tasks) {
+    const auto today = std::find_if(now->begin(), now->end(),
+                                    [&](const TaskManifest& one) { return one.name == then.name; });
+    if (today == now->end() || today->task_hash == then.task_hash) continue;
+    std::fprintf(stderr,
+                 "note: task %s changed since run %s began (hash %s, now %s); graded as the run "
+                 "defines it (`assay export` and `assay import` grade its replies by today's)\n",
+                 Printable(then.name).c_str(), manifest.id.c_str(),
+                 then.task_hash.substr(0, 12).c_str(), today->task_hash.substr(0, 12).c_str());
+  }
+}
+
 absl::StatusOr<int> Grade(const Options& options) {
   const bool stores = !options.dry_run && options.against.empty();
   ASSIGN_OR_RETURN(
@@ -171,6 +194,7 @@ absl::StatusOr<int> Grade(const Options& options) {
   RETURN_IF_ERROR(ApplyIsolation(options.isolation.empty()
                                      ? summary.manifest.options.FindString("isolation").value_or("")
                                      : options.isolation));
+  TellChangedTasks(summary.manifest);
   if (!options.against.empty()) return Compare(options, *store, summary.manifest);
   RegradeOptions regrade;
   regrade.task = options.task;

@@ -153,7 +153,7 @@ Json ResultsToJson(const RunSummary& run, const std::vector<TaskResult>& results
   for (const TaskResult& result : results) {
     Json task = TaskResultToJson(result);
     if (!result.complete() && partial == Partial::kRefuse) {
-      task.Set("estimates", Json::MakeArray());
+      task.Set("estimates", Json::MakeObject());
       task.Set("refused", "samples are missing; --allow-partial gives the number over the rest");
     }
     tasks.Append(std::move(task));

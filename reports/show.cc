@@ -330,6 +330,15 @@ std::string ReproduceCommand(const RunManifest& run) {
   if (const std::optional<int64_t> shots = asked.FindInteger("num_fewshot")) {
     add("--num-fewshot", std::to_string(*shots));
   }
+  if (const Json* metrics = asked.Find("metrics"); metrics != nullptr && metrics->is_array()) {
+    std::vector<std::string> names;
+    for (const Json& one : metrics->AsArray()) names.push_back(one.ToText());
+    add("--metrics", Join(names, ","));
+  }
+  add_text("--release", "release");
+  add_text("--since", "since");
+  add_text("--until", "until");
+  add_text("--isolation", "isolation");
   add_pairs("--gen-kwargs", "sampling");
   add_text("--system-instruction", "system_instruction");
   add_text("--reply-prefix", "reply_prefix");

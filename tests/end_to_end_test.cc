@@ -118,7 +118,6 @@ metrics: [pass@1]
       setenv("OPENAI_API_KEY", kSecret, 1);
       setenv("ASSAY_DATA", home.c_str(), 1);
       if (file_bytes != RLIM_INFINITY) {
-        signal(SIGXFSZ, SIG_IGN);
         const rlimit limit = {file_bytes, file_bytes};
         setrlimit(RLIMIT_FSIZE, &limit);
       }
@@ -412,6 +411,23 @@ TEST_F(EndToEnd, CtrlCStopsCleanlyAndSaysHowToGoOn) {
       Assay({"resume", "last", "--db", directory_.Path("stopped.db"), "--quiet"});
   EXPECT_EQ(resumed.exit_status, 0) << resumed.err;
   EXPECT_EQ(Draws("stopped.db").size(), 400u);
+}
+
+TEST_F(EndToEnd, GradeSaysThatTheTaskChangedSince) {
+  WriteTask(4, 1);
+  StartMock(MockOptions());
+  ASSERT_EQ(Assay(RunWords("graded.db")).exit_status, 0);
+  const std::vector<std::string> grade = {"grade", "last", "--dry-run", "--db",
+                                          directory_.Path("graded.db")};
+  EXPECT_THAT(Assay(grade).err, Not(HasSubstr("changed since")));
+  const std::string yaml = ReadWholeFile(directory_.Path("sums.yaml"));
+  const size_t grader = yaml.find("name: math");
+  ASSERT_NE(grader, yaml.npos);
+  WriteWholeFile(directory_.Path("sums.yaml"),
+                 yaml.substr(0, grader) + "name: exact" + yaml.substr(grader + 10));
+  const Finished told = Assay(grade);
+  EXPECT_EQ(told.exit_status, 0);
+  EXPECT_THAT(told.err, HasSubstr("task sums changed since run"));
 }
 
 TEST_F(EndToEnd, AMistypedDatabaseIsNamedAndNotMade) {
