@@ -105,7 +105,8 @@ void Tell(const Options& options, const Recording& recording, const ImportReport
 absl::StatusOr<int> Import(const Options& options) {
   if (options.task.empty() == options.make_task.empty()) {
     return InvalidArgument(
-        "name the task with --task, or have one made from the file with --make-task NEW.yaml");
+        "name the task with --task, or have one made from the file with --make-task NEW.yaml%s",
+        options.task.empty() ? "" : ": one of the two, found both");
   }
   ASSIGN_OR_RETURN(const RecordingFormat format, RecordingFormatFromName(options.format));
   if (!options.make_task.empty()) RETURN_IF_ERROR(MakeTask(options));

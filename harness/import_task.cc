@@ -1,5 +1,7 @@
 // A task out of the rows of a recording: what is the same in all samples of a problem is the
 // problem.
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 
@@ -7,6 +9,7 @@
 #include "harness/import.h"
 #include "harness/rows.h"
 #include "harness/status.h"
+#include "harness/task.h"
 #include "harness/text.h"
 
 namespace assay {
@@ -173,15 +176,19 @@ std::string TaskYaml(const std::string& name, const std::string& origin, const s
          "metrics: [pass@1]\n";
 }
 
+absl::Status CheckNew(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(path, ignored)) return absl::OkStatus();
+  return absl::AlreadyExistsError(absl::StrFormat("%s: it is there already", path));
+}
+
 absl::Status WriteNew(const std::string& path, const std::string& text) {
-  if (std::filesystem::exists(path)) {
-    return absl::AlreadyExistsError(absl::StrFormat("%s: it is there already", path));
-  }
   std::ofstream file(path, std::ios::binary);
   file << text;
   file.close();
   if (file.good()) return absl::OkStatus();
-  return absl::PermissionDeniedError(absl::StrFormat("%s: cannot be written", path));
+  return absl::PermissionDeniedError(
+      absl::StrFormat("%s: cannot be written: %s", path, std::strerror(errno)));
 }
 
 }  // namespace
@@ -200,10 +207,15 @@ absl::StatusOr<NewTaskReport> MakeTaskFromRecording(const std::string& recording
   std::filesystem::path rows = yaml;
   rows.replace_extension(".jsonl");
   const std::string text = maker.Rows();
+  const std::string task =
+      TaskYaml(yaml.stem().string(), std::filesystem::path(recording).filename().string(),
+               rows.filename().string(), Sha256Hex(text), maker);
+  // A name that no task may have is told before anything is written.
+  RETURN_IF_ERROR(Annotate(TaskFromText(task, yaml_path).status(), "--make-task"));
+  RETURN_IF_ERROR(CheckNew(rows.string()));
+  RETURN_IF_ERROR(CheckNew(yaml_path));
   RETURN_IF_ERROR(WriteNew(rows.string(), text));
-  RETURN_IF_ERROR(WriteNew(yaml_path, TaskYaml(yaml.stem().string(),
-                                               std::filesystem::path(recording).filename().string(),
-                                               rows.filename().string(), Sha256Hex(text), maker)));
+  RETURN_IF_ERROR(WriteNew(yaml_path, task));
   return NewTaskReport{yaml_path, rows.string(), static_cast<int64_t>(maker.size()), maker.notes()};
 }
 

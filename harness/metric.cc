@@ -128,8 +128,8 @@ absl::StatusOr<std::vector<int64_t>> SubsetSizes(const MetricInput& input,
   }
   if (most == 0) return FailedPrecondition("%sk: no graded samples", asked.family);
   if (asked.k && *asked.k > most) {
-    return FailedPrecondition("%s%d: problem '%s' has %d graded samples", asked.family, *asked.k,
-                              fewest, most);
+    return FailedPrecondition("%s%d: problem '%s' has %d graded sample%s", asked.family, *asked.k,
+                              fewest, most, most == 1 ? "" : "s");
   }
   if (asked.k) return std::vector<int64_t>{*asked.k};
   std::vector<int64_t> sizes;

@@ -140,8 +140,10 @@ absl::StatusOr<const Json*> FieldReader::Need(const Row& row, const char* what, 
     return At(row, absl::StrFormat("there is no field '%s'%s; it has %s", told,
                                    DidYouMean(told, there), Join(there, ", ")));
   }
-  return At(row, absl::StrFormat("no field looks like the %s; name it with %s; the row has %s",
-                                 what, flag, Join(there, ", ")));
+  return At(row,
+            absl::StrFormat("no field that holds something looks like the %s; name it with %s; "
+                            "the row has %s",
+                            what, flag, Join(there, ", ")));
 }
 
 absl::StatusOr<int> FieldReader::SampleIndex(const Row& row, const Json& told) const {

@@ -334,6 +334,10 @@ std::string VerdictSentence(const Comparison& comparison, std::string_view a, st
 std::vector<std::string> ComparisonNotes(const Comparison& comparison, std::string_view a,
                                          std::string_view b) {
   std::vector<std::string> notes;
+  const RunManifest &run_a = comparison.a.manifest, &run_b = comparison.b.manifest;
+  if (run_a.id == run_b.id && run_a.started == run_b.started) {
+    notes.push_back(absl::StrFormat("%s and %s are the same run", a, b));
+  }
   for (const TaskComparison& task : comparison.tasks) {
     for (const std::string& difference : task.differs) {
       notes.push_back(task.task + ": NOT THE SAME in both runs: " + difference);

@@ -64,13 +64,15 @@ std::string Notes(const TaskResult& result, Partial partial) {
   const std::string& name = result.manifest.name;
   if (!result.complete()) {
     notes += absl::StrFormat(
-        "%s: %s of %s %s missing%s; the bounds take them all wrong and all right%s\n", name,
-        WithThousands(result.missing + result.ungraded), Counted(result.planned, "sample"),
-        IsOrAre(result.missing + result.ungraded),
+        "%s: %s of %s %s missing%s%s%s\n", name, WithThousands(result.missing + result.ungraded),
+        Counted(result.planned, "sample"), IsOrAre(result.missing + result.ungraded),
         result.ungraded > 0
             ? absl::StrFormat(" (%s stored but not graded)", WithThousands(result.ungraded))
             : "",
-        partial == Partial::kRefuse ? " (--allow-partial shows the number over the rest)" : "");
+        result.graded > 0 ? "; the bounds take them all wrong and all right" : "",
+        partial == Partial::kRefuse && result.graded > 0
+            ? " (--allow-partial shows the number over the rest)"
+            : "");
   }
   if (result.served_models.size() > 1) {
     notes += absl::StrFormat("%s: NOT ONE MODEL: the server said that these answered: %s\n", name,
@@ -97,6 +99,7 @@ std::string Notes(const TaskResult& result, Partial partial) {
                              FormatPercent(result.if_undecided_right->value()));
   }
   for (const UnavailableMetric& metric : result.unavailable) {
+    if (result.graded == 0) break;  // said above
     notes += absl::StrFormat("%s: no %s: %s\n", name, metric.name, metric.why);
   }
   return notes;

@@ -1,6 +1,7 @@
 // Import: what others recorded becomes a run like one of ours; and what we export comes back.
 #include "harness/import.h"
 
+#include <filesystem>
 #include <map>
 
 #include "absl/strings/str_format.h"
@@ -400,6 +401,22 @@ TEST_F(ImportTest, ExportErrorsNameThePathAndLeaveNothing) {
 }
 
 // --- a task from the outputs themselves ---
+
+TEST_F(ImportTest, ATaskThatCannotBeMadeLeavesNothing) {
+  const std::string outputs = directory_.Path("o.jsonl");
+  WriteWholeFile(outputs, R"({"id": "a", "question": "1+1?", "gold": "2", "output": "2"})");
+  const std::string spaced = directory_.Path("g 1.yaml");
+  EXPECT_FALSE(MakeTaskFromRecording(outputs, spaced, {}).ok()) << "no task's name";
+  EXPECT_FALSE(std::filesystem::exists(spaced));
+  EXPECT_FALSE(std::filesystem::exists(directory_.Path("g 1.jsonl")));
+  WriteWholeFile(directory_.Path("there.yaml"), "mine");
+  EXPECT_FALSE(MakeTaskFromRecording(outputs, directory_.Path("there.yaml"), {}).ok());
+  EXPECT_FALSE(std::filesystem::exists(directory_.Path("there.jsonl")));
+  EXPECT_THAT(
+      std::string(
+          MakeTaskFromRecording(outputs, directory_.Path("no/dir.yaml"), {}).status().message()),
+      HasSubstr("No such file or directory"));
+}
 
 TEST_F(ImportTest, TaskIsMadeFromTheRowsAndFitsThem) {
   const std::string outputs = directory_.Path("o.jsonl");
