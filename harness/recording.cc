@@ -79,7 +79,7 @@ class FieldReader {
   absl::Status ReadRow(const Row& row);
   absl::Status ReadLmEval(const Row& row);
   absl::Status ReadOurs(const Row& row);
-  absl::Status AddAll(const Row& row, RecordedCompletion recorded, const Json& texts,
+  absl::Status AddAll(const Row& row, const RecordedCompletion& recorded, const Json& texts,
                       const Json* reasonings, const Json* finishes, const Json* indices);
   absl::Status Add(const Row& row, RecordedCompletion recorded, Json kept);
   // The told field, else the first guess that is there; notes the guess once.
@@ -251,8 +251,8 @@ const Json* Element(const Json* values, size_t i) {
   return i < values->size() ? &values->AsArray()[i] : nullptr;
 }
 
-absl::Status FieldReader::AddAll(const Row& row, RecordedCompletion recorded, const Json& texts,
-                                 const Json* reasonings, const Json* finishes,
+absl::Status FieldReader::AddAll(const Row& row, const RecordedCompletion& recorded,
+                                 const Json& texts, const Json* reasonings, const Json* finishes,
                                  const Json* indices) {
   const size_t count = texts.is_array() ? texts.size() : 1;
   if (finishes != nullptr && finishes->is_array() && finishes->size() != count) {
@@ -308,7 +308,7 @@ absl::Status FieldReader::ReadRow(const Row& row) {
   if (index != nullptr) RETURN_IF_ERROR(SampleIndex(row, *index).status());
   const bool list = texts->is_array();
   if (recording_->model.empty()) recording_->model = row.fields.FindString("model").value_or("");
-  return AddAll(row, std::move(recorded), *texts, reasonings, finishes, list ? nullptr : index);
+  return AddAll(row, recorded, *texts, reasonings, finishes, list ? nullptr : index);
 }
 
 absl::Status FieldReader::ReadLmEval(const Row& row) {
@@ -349,7 +349,7 @@ absl::Status FieldReader::ReadLmEval(const Row& row) {
     }
     for (const Json& text : request.AsArray()) texts.Append(text);
   }
-  return AddAll(row, std::move(recorded), texts, nullptr, row.fields.Find("finish_reasons"),
+  return AddAll(row, recorded, texts, nullptr, row.fields.Find("finish_reasons"),
                 row.fields.Find("sample_indices"));
 }
 

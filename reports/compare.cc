@@ -287,12 +287,12 @@ std::string VerdictSentence(const Comparison& comparison, std::string_view a, st
         .push_back(&task);
   }
   const size_t compared = better.size() + worse.size() + unseen.size();
-  const std::string no_verdict =
-      partial.empty() ? ""
-                      : absl::StrFormat("No verdict on %s: samples are missing.",
-                                        partial.size() <= kTasksInASentence
-                                            ? Enumerate(partial)
-                                            : absl::StrFormat("%d tasks", partial.size()));
+  std::string no_verdict = partial.empty()
+                               ? ""
+                               : absl::StrFormat("No verdict on %s: samples are missing.",
+                                                 partial.size() <= kTasksInASentence
+                                                     ? Enumerate(partial)
+                                                     : absl::StrFormat("%d tasks", partial.size()));
   if (compared == 0) {
     if (!partial.empty()) return no_verdict;
     return absl::StrFormat("%s and %s have no problem in common.", a, b);
@@ -300,6 +300,7 @@ std::string VerdictSentence(const Comparison& comparison, std::string_view a, st
   const auto name = [&](const std::vector<const TaskComparison*>& tasks) {
     if (tasks.size() > kTasksInASentence) return "on " + InShort(tasks);
     std::vector<std::string> parts;
+    parts.reserve(tasks.size());
     for (const TaskComparison* task : tasks) parts.push_back(ByHowMuch(*task));
     return Enumerate(parts);
   };

@@ -114,6 +114,7 @@ Unit UnitOf(const NamedEstimate& named) {
 
 std::string ServedModels(const std::map<std::string, int64_t>& served) {
   std::vector<std::string> parts;
+  parts.reserve(served.size());
   for (const auto& [model, samples] : served) {
     parts.push_back(absl::StrFormat("%s (%s)", Printable(model), Counted(samples, "sample")));
   }
