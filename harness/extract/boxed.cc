@@ -14,13 +14,6 @@ constexpr size_t kNowhere = std::string_view::npos;
 
 Span InnerOf(const Box& box) { return {box.inner_begin, box.inner_end}; }
 
-// Takes `word` off the front of `text`.
-bool Take(std::string_view word, std::string_view* text) {
-  if (!text->starts_with(word)) return false;
-  text->remove_prefix(word.size());
-  return true;
-}
-
 // Takes one spacing command or filler off the front: \quad, \phantom{2}.
 bool TakeFiller(std::string_view* text) {
   for (const std::string_view phantom : {"\\phantom{", "\\hphantom{", "\\vphantom{"}) {
@@ -39,39 +32,6 @@ bool IsBlank(std::string_view inner) {
   while (TakeFiller(&inner)) {
   }
   return inner.empty() || inner == "?" || inner == "\\ldots" || inner == "...";
-}
-
-// What stands between two boxes, without math delimiters and spacing: "", ",", "and", ", and" ...
-std::string JoiningWords(std::string_view gap) {
-  static constexpr std::array<std::string_view, 18> kSilent = {
-      "\\(", "\\)", "\\[", "\\]", "\\quad", "\\qquad", "\\text{", "\\mathrm{", "\\,",
-      "\\;", "\\ ", "$",   "}",   " ",      "\n",      "\t",      "*",         "\\\\"};
-  std::string words;
-  while (!gap.empty()) {
-    const bool silent = std::any_of(kSilent.begin(), kSilent.end(),
-                                    [&](std::string_view word) { return Take(word, &gap); });
-    if (silent) continue;
-    words += gap.front();
-    gap.remove_prefix(1);
-  }
-  return words;
-}
-
-enum class Joint { kNone, kRepeat, kList };
-constexpr size_t kLongestGap = 80;
-
-// How the box `next` goes on from `before`: "\boxed{-2} and \boxed{1}" are one list.
-Joint JointOf(std::string_view text, const Box& before, const Box& next) {
-  if (next.begin - before.end > kLongestGap) return Joint::kNone;
-  const std::string words =
-      ToLowerAscii(JoiningWords(text.substr(before.end, next.begin - before.end)));
-  if (words.empty())
-    return Trim(InnerOf(before).In(text)) == Trim(InnerOf(next).In(text)) ? Joint::kRepeat
-                                                                          : Joint::kNone;
-  static constexpr std::array<std::string_view, 8> kJoints = {",",   "and", "or", ",and",
-                                                              ",or", ";",   "&",  ";and"};
-  return std::find(kJoints.begin(), kJoints.end(), words) != kJoints.end() ? Joint::kList
-                                                                           : Joint::kNone;
 }
 
 // \boxed{28}\% is 28\%.

@@ -3,6 +3,7 @@
 #include "harness/extract/common.h"
 
 #include <algorithm>
+#include <array>
 #include <deque>
 
 #include "harness/byte_search.h"
@@ -130,6 +131,24 @@ class BoxReader {
   std::deque<Box> boxes_;
 };
 
+// What stands between two boxes, without math delimiters and spacing: "", ",", "and", ", and" ...
+std::string JoiningWords(std::string_view gap) {
+  static constexpr std::array<std::string_view, 18> kSilent = {
+      "\\(", "\\)", "\\[", "\\]", "\\quad", "\\qquad", "\\text{", "\\mathrm{", "\\,",
+      "\\;", "\\ ", "$",   "}",   " ",      "\n",      "\t",      "*",         "\\\\"};
+  std::string words;
+  while (!gap.empty()) {
+    const bool silent = std::any_of(kSilent.begin(), kSilent.end(),
+                                    [&](std::string_view word) { return Take(word, &gap); });
+    if (silent) continue;
+    words += gap.front();
+    gap.remove_prefix(1);
+  }
+  return words;
+}
+
+constexpr size_t kLongestGap = 80;
+
 }  // namespace
 
 absl::Status Options::CheckNames(const std::vector<std::string>& known) const {
@@ -202,6 +221,26 @@ std::vector<Box> FindBoxes(std::string_view text) {
     for (size_t* at : {&box.begin, &box.end, &box.inner_begin, &box.inner_end}) *at += line;
   }
   return boxes;
+}
+
+bool Take(std::string_view word, std::string_view* text) {
+  if (!text->starts_with(word)) return false;
+  text->remove_prefix(word.size());
+  return true;
+}
+
+Joint JointOf(std::string_view text, const Box& before, const Box& next) {
+  if (next.begin - before.end > kLongestGap) return Joint::kNone;
+  const std::string words =
+      ToLowerAscii(JoiningWords(text.substr(before.end, next.begin - before.end)));
+  const auto inner = [&](const Box& box) {
+    return Trim(text.substr(box.inner_begin, box.inner_end - box.inner_begin));
+  };
+  if (words.empty()) return inner(before) == inner(next) ? Joint::kRepeat : Joint::kNone;
+  static constexpr std::array<std::string_view, 8> kJoints = {",",   "and", "or", ",and",
+                                                              ",or", ";",   "&",  ";and"};
+  return std::find(kJoints.begin(), kJoints.end(), words) != kJoints.end() ? Joint::kList
+                                                                           : Joint::kNone;
 }
 
 Span TrimSpan(std::string_view text, Span span, std::string_view also) {

@@ -70,6 +70,13 @@ struct Box {
 // other is found. Linear; escaped braces (\{ \}) do not count.
 std::vector<Box> FindBoxes(std::string_view text);
 
+// How the box `next` goes on from `before`: "\boxed{-2} and \boxed{1}" are one list.
+enum class Joint { kNone, kRepeat, kList };
+Joint JointOf(std::string_view text, const Box& before, const Box& next);
+
+// Takes `word` off the front of `text`.
+bool Take(std::string_view word, std::string_view* text);
+
 // `span` of `text` without blanks and without the given characters at its ends.
 struct Span {
   size_t begin = 0;

@@ -250,9 +250,10 @@ constexpr std::array<std::string_view, 40> kAfterLetter = {
 // "I would say B" is no choice of I.
 constexpr std::array<std::string_view, 5> kAfterI = {"is", "because", "since", "or", "and"};
 
-constexpr std::array<std::string_view, 14> kNegations = {
-    "not",  "isn't",  "isnt",    "neither", "nor",        "eliminate", "exclude",
-    "than", "except", "without", "rules",   "eliminates", "cannot",    "wasn't"};
+constexpr std::array<std::string_view, 20> kNegations = {
+    "not",   "isn't",    "isnt",     "neither", "nor",        "eliminate", "exclude",
+    "than",  "except",   "without",  "rules",   "eliminates", "cannot",    "wasn't",
+    "can't", "couldn't", "unlikely", "hardly",  "never",      "doubtful"};
 
 // A single letter before which one of these stands is what the sentence comes to.
 constexpr std::array<std::string_view, 9> kConclusions = {
@@ -388,11 +389,25 @@ class StatementReader {
       const Token& token = tokens_[i - back];
       if (token.kind == Kind::kStop || token.kind == Kind::kLetter) return false;
       if (token.kind == Kind::kWord && IsOneOf(token.word, kNegations)) return true;
+      if (token.word == "but" && ExcludesFromAll(i - back)) return true;
     }
     return IsTakenBack(i);
   }
 
  private:
+  // "everything but B", "all of them but B": the "but" at `but` leaves out what follows. "All are
+  // wrong but B" and "nothing but B" do not.
+  bool ExcludesFromAll(size_t but) const {
+    static constexpr std::array<std::string_view, 6> kAll = {"all", "everything", "anything",
+                                                             "any", "every",      "each"};
+    for (size_t back = 1; back <= 4 && back <= but; ++back) {
+      const Token& token = tokens_[but - back];
+      if (token.kind != Kind::kWord || IsOneOf(token.word, kWrongWords)) return false;
+      if (IsOneOf(token.word, kAll)) return true;
+    }
+    return false;
+  }
+
   // "A is wrong", "A but that is not right": said right after the letter at `i`.
   bool IsTakenBack(size_t i) const {
     static constexpr std::array<std::string_view, 17> kBridges = {
@@ -550,14 +565,57 @@ bool LeadsItsLine(std::string_view text, size_t at) {
   return true;
 }
 
+// "a common incorrect answer", "the naive answer": what describes the word behind `tokens`.
+bool IsOthersAnswer(const std::vector<Token>& tokens) {
+  static constexpr std::array<std::string_view, 7> kOthers = {
+      "naive", "naïve", "naively", "common", "incorrect", "misleading", "superficial"};
+  static constexpr std::array<std::string_view, 4> kArticles = {"the", "a", "an", "this"};
+  for (size_t back = 1; back <= 3 && back <= tokens.size(); ++back) {
+    const Token& token = tokens[tokens.size() - back];
+    if (IsOneOf(token.word, kArticles)) return false;
+    if (IsOneOf(token.word, kOthers)) return true;
+  }
+  return false;
+}
+
+// "I don't think the answer is A", "I doubt it is A"; not "I have no doubt that the answer is A",
+// and not "I don't think B holds, so the answer is A": a denial reaches to the end of its clause.
+bool IsDenied(const std::vector<Token>& tokens) {
+  static constexpr std::array<std::string_view, 8> kTurns = {"so",  "therefore", "thus",  "hence",
+                                                             "but", "because",   "since", "then"};
+  static constexpr std::array<std::string_view, 9> kNots = {
+      "don't", "dont", "doesn't", "didn't", "can't", "cannot", "couldn't", "wouldn't", "never"};
+  static constexpr std::array<std::string_view, 10> kOpinions = {
+      "think", "believe", "feel", "agree", "expect", "say", "accept", "mean", "imply", "suppose"};
+  static constexpr std::array<std::string_view, 10> kSure = {
+      "no", "nobody", "without", "beyond", "little", "don't", "not", "cannot", "can't", "never"};
+  for (size_t i = tokens.size(); i-- > 0;) {
+    const std::string& word = tokens[i].word;
+    const bool clause_ends = tokens[i].kind == Kind::kStop || tokens[i].kind == Kind::kJoin;
+    if (clause_ends || IsOneOf(word, kTurns)) return false;
+    if (word == "doubt" || word == "doubts") {
+      const bool sure = (i > 0 && IsOneOf(tokens[i - 1].word, kSure)) ||
+                        (i > 1 && IsOneOf(tokens[i - 2].word, kSure));
+      return !sure;
+    }
+    if (word == "doubtful" || word == "unlikely" || word == "not") return true;
+    const auto is_opinion = [&](size_t at) {
+      return at < tokens.size() && IsOneOf(tokens[at].word, kOpinions);
+    };
+    if (IsOneOf(word, kNots) && (is_opinion(i + 1) || is_opinion(i + 2))) return true;
+  }
+  return false;
+}
+
 // "if the answer is A", "a common mistake is to think the answer is A": nothing is claimed.
 bool IsHypothetical(std::string_view text, size_t at) {
-  static constexpr std::array<std::string_view, 21> kDoubts = {
+  static constexpr std::array<std::string_view, 20> kDoubts = {
       "if",      "suppose",    "assume", "assuming", "whether", "unless",      "tempting",
       "mistake", "mistakenly", "might",  "could",    "may",     "incorrectly", "wrongly",
-      "first",   "initially",  "why",    "wrong",    "not",     "trap",        "previously"};
+      "first",   "initially",  "why",    "wrong",    "trap",    "previously"};
   const size_t floor = at > 100 ? at - 100 : 0;
   const std::vector<Token> tokens = Tokenizer(text.substr(floor, at - floor)).Read();
+  if (IsOthersAnswer(tokens) || IsDenied(tokens)) return true;
   for (size_t i = tokens.size(); i > 0; --i) {
     if (tokens[i - 1].kind == Kind::kStop) return false;
     if (IsOneOf(tokens[i - 1].word, kDoubts)) return true;
@@ -565,16 +623,43 @@ bool IsHypothetical(std::string_view text, size_t at) {
   return false;
 }
 
+// "Hold on." as a sentence's beginning; charges that hold on to something take nothing back.
+bool SaysHoldOn(std::string_view lower) {
+  static constexpr std::string_view kHold = "hold on";
+  for (size_t at = 0; (at = lower.find(kHold, at)) != kNowhere; at += kHold.size()) {
+    const size_t before = at == 0 ? kNowhere : lower.find_last_not_of(" *_\t", at - 1);
+    if (before == kNowhere || Contains("\n\r.!?,;:-(", lower.substr(before, 1))) return true;
+  }
+  return false;
+}
+
+// "The answer is A? No.", "A? Or B": a letter that its own reply questions. "A?" alone is a guess,
+// and a guess is an answer.
+bool IsQuestioned(std::string_view text, size_t letter_end) {
+  static constexpr std::array<std::string_view, 9> kAgainst = {
+      "no", "nope", "not", "or", "maybe", "perhaps", "hmm", "wait", "let"};
+  constexpr size_t kNear = 60;
+  const std::string_view near = text.substr(letter_end, kNear);
+  const size_t mark = near.find_first_not_of(" )]}*_\"'`$");
+  if (mark == kNowhere || near[mark] != '?') return false;
+  const std::vector<Token> tokens = Tokenizer(near.substr(mark + 1)).Read();
+  return !tokens.empty() &&
+         (tokens[0].kind == Kind::kLetter ? tokens[0].capital : IsOneOf(tokens[0].word, kAgainst));
+}
+
 // The reply takes something back between two of its statements.
 bool TakesBack(std::string_view between) {
-  static constexpr std::array<std::string_view, 16> kTurns = {
+  static constexpr std::array<std::string_view, 22> kTurns = {
       "wait",          "actually",          "correction",  "let me re",
       "let me double", "on second thought", "hmm",         "i made a",
       "sorry",         "scratch that",      "i was wrong", "that is wrong",
-      "that's wrong",  "reconsider",        "recheck",     "apolog"};
+      "that's wrong",  "reconsider",        "recheck",     "apolog",
+      "oops",          "my mistake",        "strike that", "i take that back",
+      "i misread",     "let me check again"};
   const std::string lower = ToLowerAscii(between.substr(0, 20000));
-  return std::any_of(kTurns.begin(), kTurns.end(),
-                     [&](std::string_view turn) { return Contains(lower, turn); });
+  return SaysHoldOn(lower) || std::any_of(kTurns.begin(), kTurns.end(), [&](std::string_view turn) {
+           return Contains(lower, turn);
+         });
 }
 
 constexpr std::array<std::string_view, 37> kAnswerWords = {
@@ -662,6 +747,9 @@ void ReadAnswerWord(const Search& search, size_t at, size_t length, Statements* 
   const bool one_letter = StatementReader(span.In(search.text), search.letters).IsOneLetter();
   if (announces == Announces::kNothing && !one_letter)
     return;  // "Answer B" says it, "answer a question" does not
+  const bool asked =
+      announces == Announces::kNothing && !leads && span.In(search.text).find('?') != kNowhere;
+  if (asked) return;  // "Is the answer A?"
   if (needs_colon && !leads) return;
   const bool line = leads;
   if (!line && IsHypothetical(search.text, at)) return;
@@ -710,12 +798,20 @@ void FindAnnouncements(const Search& search, Statements* found) {
 
 void FindBox(const Search& search, Statements* found) {
   const std::vector<Box> boxes = FindBoxes(search.text);
+  const Box* before = nullptr;
   for (const Box& box : boxes) {
     if (box.inner_end - box.inner_begin > kLongestStatement) continue;
     const Span inner{box.inner_begin, box.inner_end};
     Statement statement = ReadStatement(search, inner, "boxed", box.begin);
     statement.exact = StatementReader(inner.In(search.text), search.letters).IsOneLetter();
+    // "\boxed{A} and \boxed{C}" are two answers, as "A and C" in one box are.
+    const bool joined = before != nullptr && found->box && found->box->begin == before->begin &&
+                        (found->box->reading.letter != statement.reading.letter ||
+                         found->box->reading.says == Says::kConflict) &&
+                        JointOf(search.text, *before, box) == Joint::kList;
+    if (joined && statement.reading.says == Says::kLetter) statement.reading.says = Says::kConflict;
     KeepLater(&found->box, statement);
+    before = &box;
   }
 }
 
@@ -923,7 +1019,9 @@ std::optional<Statement> Correction(const Search& search, size_t from) {
     const bool after_word =
         i > 0 && tokens[i - 1].kind == Kind::kWord && !reader.MarkBetween(tokens[i - 1], token);
     const bool says_no = token.word == "no" && after_word && !marked;
-    if (token.kind == Kind::kWord && IsOneOf(token.word, kMarkers) && !says_no) {
+    const bool hold_on =
+        token.word == "hold" && i + 1 < tokens.size() && tokens[i + 1].word == "on";
+    if (hold_on || (token.kind == Kind::kWord && IsOneOf(token.word, kMarkers) && !says_no)) {
       marked = true;
       continue;
     }
@@ -974,6 +1072,8 @@ Extraction ExtractLetter(const Search& search, Mode mode) {
     // "A because ...\n\n... Therefore B.": which one is meant? A correction below may say.
     if (differs) settled->reading.says = Says::kConflict;
   }
+  if (settled && IsQuestioned(search.text, settled->reading.end))
+    settled->reading.says = Says::kConflict;
   if (settled) {
     const std::optional<Statement> correction = Correction(search, settled->reading.end);
     const bool differs = correction && (correction->reading.letter != settled->reading.letter ||
