@@ -61,6 +61,11 @@ std::string FirstLine(const std::string& path) {
   return line;
 }
 
+// An error for people: its lines stay lines.
+std::string Told(const absl::Status& status) {
+  return std::string(TrimRight(SafeLines(std::string(status.message()))));
+}
+
 // --- the build ---
 
 std::string Instrumentation() {
@@ -178,8 +183,7 @@ std::string MemoryMeans(const Sandbox& sandbox) {
 void CheckSandbox(std::vector<Finding>* findings) {
   const absl::StatusOr<std::unique_ptr<Runner>> runner = Runner::Start({});
   if (!runner.ok()) {
-    findings->push_back(
-        {"sandbox", Health::kCaution, Printable(std::string(runner.status().message()))});
+    findings->push_back({"sandbox", Health::kCaution, Told(runner.status())});
     return;
   }
   const absl::StatusOr<std::vector<SandboxProbe>> probes = ProbeSandbox((*runner)->sandbox());
@@ -189,7 +193,7 @@ void CheckSandbox(std::vector<Finding>* findings) {
                        status.ok()
                            ? absl::StrFormat("full isolation; %d probes held; %s", probes->size(),
                                              MemoryMeans((*runner)->sandbox()))
-                           : Printable(std::string(status.message()))});
+                           : Told(status)});
   CheckLanguages(**runner, findings);
 }
 
@@ -216,6 +220,12 @@ void CheckDisk(const std::string& database, std::vector<Finding>* findings) {
 
 void CheckDatabase(const std::string& database, std::vector<Finding>* findings) {
   std::error_code ignored;
+  const std::string folder = std::filesystem::absolute(database, ignored).parent_path().string();
+  if (!std::filesystem::is_directory(folder, ignored)) {
+    findings->push_back({"database", Health::kProblem,
+                         Printable(database) + ": cannot be made, its folder is not there"});
+    return;
+  }
   if (!std::filesystem::exists(database, ignored)) {
     findings->push_back({"database", Health::kFine,
                          Printable(database) + ": not there yet; the first run makes it"});
@@ -227,10 +237,9 @@ void CheckDatabase(const std::string& database, std::vector<Finding>* findings) 
     return store->ListRuns();
   }();
   findings->push_back(
-      runs.ok()
-          ? Finding{"database", Health::kFine,
-                    absl::StrFormat("%s: %d runs", Printable(database), runs->size())}
-          : Finding{"database", Health::kProblem, Printable(std::string(runs.status().message()))});
+      runs.ok() ? Finding{"database", Health::kFine,
+                          absl::StrFormat("%s: %d runs", Printable(database), runs->size())}
+                : Finding{"database", Health::kProblem, Told(runs.status())});
 }
 
 // --- keys: whether they are there, never what they are ---
@@ -251,11 +260,13 @@ void CheckKeys(const std::string& api_key_env, std::vector<Finding>* findings) {
 
 void CheckTasks(const Options& options, std::vector<Finding>* findings) {
   const SearchPath path = DefaultSearchPath(options.include_paths, options.data_dirs);
-  const absl::StatusOr<std::vector<TaskListing>> tasks = ListTasks(path);
-  if (!tasks.ok()) {
-    findings->push_back(
-        {"tasks", Health::kProblem, Printable(std::string(tasks.status().message()))});
-  } else {
+  std::vector<absl::Status> broken;
+  const absl::StatusOr<std::vector<TaskListing>> tasks = ListTasks(path, &broken);
+  if (!tasks.ok()) broken.push_back(tasks.status());
+  for (const absl::Status& one : broken) {
+    findings->push_back({"tasks", Health::kProblem, Told(one)});
+  }
+  if (tasks.ok()) {
     findings->push_back({"tasks", tasks->empty() ? Health::kProblem : Health::kFine,
                          absl::StrFormat("%d tasks and suites in %s", tasks->size(),
                                          Printable(Join(path.task_directories, ", ")))});
@@ -356,7 +367,7 @@ void CheckEndpoint(const Options& options, std::vector<Finding>* findings) {
   const absl::StatusOr<Json> servers = Probe(options);
   if (!servers.ok()) {
     findings->push_back({options.base_urls.empty() ? "model" : "endpoint", Health::kProblem,
-                         Printable(std::string(servers.status().message()))});
+                         Told(servers.status())});
     return;
   }
   for (const Json& server : servers->AsArray()) DescribeServer(server, findings);
@@ -379,7 +390,7 @@ int Report(const std::vector<Finding>& findings, bool json) {
                                                          : Ink::kRed;
     const std::string health = absl::StrFormat("%-8s", HealthName(finding.health));
     std::printf("%s %-10s %s\n", Paint(terminal, ink, health).c_str(), finding.topic.c_str(),
-                finding.text.c_str());
+                ReplaceAll(finding.text, "\n", "\n" + std::string(20, ' ')).c_str());
   }
   if (json) {
     const Json report = Json::MakeObject({{"healthy", healthy}, {"findings", std::move(list)}});

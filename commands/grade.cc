@@ -186,6 +186,9 @@ void TellChangedTasks(const RunManifest& manifest) {
 }
 
 absl::StatusOr<int> Grade(const Options& options) {
+  if (options.show < 0) {
+    return InvalidArgument("--show: expected 0 or more, found %d", options.show);
+  }
   const bool stores = !options.dry_run && options.against.empty();
   ASSIGN_OR_RETURN(
       const std::unique_ptr<Store> store,

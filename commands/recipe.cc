@@ -11,6 +11,7 @@
 #include "harness/status.h"
 #include "harness/task.h"
 #include "harness/text.h"
+#include "reports/show.h"
 
 namespace assay {
 namespace {
@@ -42,10 +43,13 @@ std::string Published(const Task& task, std::string_view model) {
   return Join(texts, "; ");
 }
 
+// A prefix is to be copied behind its flag, newline and all.
 std::string ProtocolText(const Recipe& recipe) {
   std::string text;
   for (const auto& [name, value] : recipe.protocol.AsMembers()) {
-    text += absl::StrFormat("  %-13s %s\n", name, Printable(value.ToText()));
+    text += absl::StrFormat(
+        "  %-13s %s\n", name,
+        name == "reply_prefix" ? ShellQuote(value.ToText()) : Printable(value.ToText()));
   }
   for (const std::string& note : recipe.notes) text += "  - " + note + "\n";
   return text;

@@ -1,6 +1,7 @@
 // `assay run`: evaluate a model on tasks, every sample stored as it lands.
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
@@ -119,14 +120,29 @@ absl::StatusOr<RunRequest> MakeRequest(const Options& options) {
   return request;
 }
 
+// The metrics with no k above the number of samples: cons@64 of 16 becomes cons@16.
+std::vector<std::string> MetricsThatFit(const std::vector<std::string>& metrics, int samples) {
+  std::vector<std::string> fitting;
+  for (const std::string& metric : metrics) {
+    const absl::StatusOr<AskedMetric> asked = ParseAsked(metric);
+    std::string name = metric;
+    if (asked.ok() && asked->k.value_or(1) > samples) {
+      name = absl::StrFormat("%s%d%s%s", asked->family, samples, asked->rest.empty() ? "" : "_",
+                             asked->rest);
+    }
+    if (std::find(fitting.begin(), fitting.end(), name) == fitting.end()) fitting.push_back(name);
+  }
+  return fitting;
+}
+
 // Told before the first sample, not after the last.
 absl::Status CheckMetrics(const std::vector<Task>& tasks) {
   for (const Task& task : tasks) {
     const absl::Status carried = SamplesCarry(task.metrics, task.samples);
     if (carried.ok()) continue;
-    return InvalidArgument(
-        "%s: %s; draw more with --samples, or name metrics that fit with --metrics", task.path,
-        std::string(carried.message()));
+    return InvalidArgument("%s: %s; draw more with --samples, or say --metrics %s", task.path,
+                           std::string(carried.message()),
+                           Join(MetricsThatFit(task.metrics, task.samples), ","));
   }
   return absl::OkStatus();
 }
@@ -210,26 +226,40 @@ absl::StatusOr<int> DryRun(const RunPlan& plan, bool json) {
     ASSIGN_OR_RETURN(const DryCounts counts, DryRunTask(plan, task, !json));
     const int64_t samples = counts.problems * task.samples;
     const int64_t prompt_tokens = counts.prompt_bytes / 4;
+    // 0 where the task limits nothing.
     const int64_t most = task.sampling.max_tokens.value_or(0) * samples;
+    const std::string at_most =
+        most > 0 ? absl::StrFormat("at most %s completion tokens", WithThousands(most))
+                 : "completion tokens without a limit (no max_tokens is set)";
     if (!json) {
       std::printf(
           "%s: %s problems x %d samples = %s samples; about %s prompt tokens (bytes / 4, each "
           "prompt once), "
-          "at most %s completion tokens\n",
+          "%s\n",
           task.name.c_str(), WithThousands(counts.problems).c_str(), task.samples,
-          WithThousands(samples).c_str(), WithThousands(prompt_tokens).c_str(),
-          WithThousands(most).c_str());
+          WithThousands(samples).c_str(), WithThousands(prompt_tokens).c_str(), at_most.c_str());
     }
     report.Append(Json::MakeObject({{"task", task.name},
                                     {"problems", counts.problems},
                                     {"samples_per_problem", task.samples},
                                     {"samples", samples},
                                     {"prompt_tokens_estimated", prompt_tokens},
-                                    {"completion_tokens_at_most", most},
+                                    {"completion_tokens_at_most", most > 0 ? Json(most) : Json()},
                                     {"sampling", SamplingToJson(task.sampling)}}));
   }
   if (json) std::printf("%s\n", report.Dump(2).c_str());
   return 0;
+}
+
+// What the run would refuse of the model, as far as nobody needs to be asked for it. Without any
+// word of a model, a dry run is of the tasks alone.
+absl::Status CheckBackend(const RunRequest& request) {
+  if (request.model.empty() && request.base_urls.empty() && request.backend.empty() &&
+      request.model_args.size() == 0 && request.api_key_env.empty()) {
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const Backend* backend, ChooseBackend(request));
+  return backend->check ? backend->check(MakeBackendConfig(request)) : absl::OkStatus();
 }
 
 absl::StatusOr<int> Run(const Options& options) {
@@ -237,6 +267,7 @@ absl::StatusOr<int> Run(const Options& options) {
   RETURN_IF_ERROR(ApplyIsolation(request.isolation));
   ASSIGN_OR_RETURN(RunPlan plan, MakeRunPlan(request));
   RETURN_IF_ERROR(CheckMetrics(plan.tasks));
+  if (options.dry_run) RETURN_IF_ERROR(CheckBackend(request));
   RETURN_IF_ERROR(FetchForRun(plan.search, plan.tasks, request.data_dirs, options.fetch));
   // The data directory may be new.
   plan.search = DefaultSearchPath(request.include_paths, request.data_dirs);

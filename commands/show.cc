@@ -119,6 +119,10 @@ absl::Status ShowSamples(Store& store, const RunSummary& run, const Options& opt
     return NotFound("run %s holds no such sample of a problem '%s' (ids stand in `assay export`)",
                     run.manifest.id, Printable(options.problem));
   }
+  if (views.empty() && options.sample) {
+    return NotFound("run %s holds no sample %d%s", run.manifest.id, *options.sample,
+                    options.outcome.empty() ? "" : " that is " + Printable(options.outcome));
+  }
   RETURN_IF_ERROR(FillProblems(store, run, &views));
   RETURN_IF_ERROR(FillHistory(store, run, &views));
   if (options.json) {

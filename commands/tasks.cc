@@ -18,6 +18,7 @@
 #include "harness/task.h"
 #include "harness/text.h"
 #include "harness/types.h"
+#include "harness/yaml.h"
 #include "reports/table.h"
 
 namespace assay {
@@ -371,6 +372,9 @@ absl::Status PreviewTask(const Common& common, const Task& task, int limit,
 
 int Preview(const Common& common, const Changes& changes, const std::string& name, int limit,
             const std::string& model) {
+  if (limit < 0) {
+    return Fail(InvalidArgument("--limit: expected 0 (all) or more, found %d", limit));
+  }
   const absl::StatusOr<std::vector<Task>> tasks =
       LoadTasks(common.Path(), name, changes.Overrides());
   if (!tasks.ok()) return Fail(tasks.status());
@@ -420,6 +424,14 @@ absl::StatusOr<NewFields> FieldsOfFile(const std::string& path) {
       path, Shorten(Join(names, ", "), 300));
 }
 
+// Quoted where it would not be read back as it stands.
+std::string YamlScalar(const std::string& text) {
+  const bool plain = std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return std::isalnum(c) != 0 || c == '/' || c == '.' || c == '_' || c == '-';
+  });
+  return plain && std::isalpha(static_cast<unsigned char>(text[0])) != 0 ? text : YamlQuote(text);
+}
+
 std::string NewTaskYaml(const std::string& name, const std::string& data, const NewFields& fields) {
   return absl::StrFormat(R"(# %s: say here in a sentence what is asked and where it comes from.
 name: %s
@@ -448,8 +460,9 @@ sampling:
   max_tokens: 32768
 metrics: [pass@1]
 )",
-                         name, name, data, fields.id.empty() ? "" : "  id: " + fields.id + "\n",
-                         fields.answer, fields.question);
+                         name, name, YamlScalar(data),
+                         fields.id.empty() ? "" : "  id: " + fields.id + "\n", fields.answer,
+                         fields.question);
 }
 
 constexpr const char* kNewRows =
@@ -467,7 +480,35 @@ absl::Status WriteNewFile(const std::string& path, const std::string& text) {
   return file ? absl::OkStatus() : Unavailable("%s: cannot write", path);
 }
 
-int New(const std::string& name, std::string output, const std::string& data_file) {
+// The problems' file as the task names it: alone where it lies beside the task or in a data
+// directory, else the way from the task to it.
+std::string DataFileFor(const std::string& output, const std::string& data_file,
+                        const SearchPath& search) {
+  namespace fs = std::filesystem;
+  const fs::path data = fs::weakly_canonical(data_file);
+  const fs::path home = fs::weakly_canonical(fs::absolute(output)).parent_path();
+  if (data.parent_path() == home) return data.filename().string();
+  for (const std::string& directory : search.data_directories) {
+    if (data.parent_path() == fs::weakly_canonical(directory)) return data.filename().string();
+  }
+  return fs::path(data_file).is_absolute() ? data.string() : data.lexically_relative(home).string();
+}
+
+int New(const Common& common, std::string name, std::string output, const std::string& data_file) {
+  const std::filesystem::path given(name);
+  if (given.extension() == ".yaml" || given.extension() == ".yml") {  // the file was named
+    if (!output.empty()) {
+      return Fail(InvalidArgument("a task's name, then -o FILE; '%s' is a file too", name));
+    }
+    output = name;
+    name = given.stem().string();
+  }
+  if (name.find('/') != std::string::npos) {
+    return Fail(
+        InvalidArgument("'%s' is no name; to write the task '%s' elsewhere, say: assay tasks new "
+                        "%s -o %s.yaml",
+                        name, given.filename().string(), given.filename().string(), name));
+  }
   if (output.empty()) output = name + ".yaml";
   const std::filesystem::path path(output);
   if (path.stem().string() != name) {
@@ -480,7 +521,7 @@ int New(const std::string& name, std::string output, const std::string& data_fil
     const absl::StatusOr<NewFields> found = FieldsOfFile(data_file);
     if (!found.ok()) return Fail(found.status());
     fields = *found;
-    data = std::filesystem::path(data_file).filename().string();
+    data = DataFileFor(output, data_file, common.Path());
   }
   const std::string yaml = NewTaskYaml(name, data, fields);
   // The task is read before it is written: a name that no task may have is told here.
@@ -545,7 +586,7 @@ void Declare(CommandLine& line) {
   make.Option("--output,-o", &flags->output, "the file to write; default NAME.yaml");
   make.Option("--dataset-file", &flags->changes.dataset_file, "the problems, where they are here");
   make.Action([flags] {
-    return New(flags->name, flags->output, flags->changes.dataset_file.value_or(""));
+    return New(flags->common, flags->name, flags->output, flags->changes.dataset_file.value_or(""));
   });
 }
 

@@ -255,13 +255,20 @@ absl::StatusOr<std::optional<std::string>> FieldText(const Row& row, const std::
                          std::string(KindName(*value)));
 }
 
+// A null is a field that is there.
+absl::Status Lacks(const Row& row, const std::string& path, const std::string& where,
+                   const std::string& field) {
+  if (row.fields.Find(field) == nullptr) return MissingField(row, path, field);
+  return InvalidArgument("%s: field '%s': expected a string, found null", where, field);
+}
+
 absl::StatusOr<Problem> ProblemOf(const Row& row, const std::string& path,
                                   const std::string& where) {
   Problem problem;
   const Json* id = row.fields.Find("id");
   problem.id = id != nullptr ? id->ToText() : std::to_string(row.line);
   ASSIGN_OR_RETURN(const std::optional<std::string> gold, FieldText(row, where, "gold"));
-  if (!gold) return MissingField(row, path, "gold");
+  if (!gold) return Lacks(row, path, where, "gold");
   problem.reference = *gold;
   const Json* choices = row.fields.Find("choices");
   if (choices == nullptr || choices->is_null()) return problem;
@@ -278,7 +285,7 @@ absl::StatusOr<Judged> JudgeRow(const TaskGrading& grading, const Row& row, cons
   if (raw) return JudgeReply(grading, problem, *raw);
   ASSIGN_OR_RETURN(const std::optional<std::string> pred, FieldText(row, where, "pred"));
   if (pred) return JudgeAnswer(grading, problem, *pred);
-  return MissingField(row, path, "pred");
+  return Lacks(row, path, where, "pred");
 }
 
 // How the verdicts fell, against `expected` where the rows have it.

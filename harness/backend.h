@@ -4,6 +4,7 @@
 // folder.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -11,6 +12,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -108,6 +110,10 @@ struct BackendConfig {
   int max_connections = 0;  // 0: adaptive
 };
 
+// Fields of a request to a server that are ours alone: Sampling::extra may not set them.
+inline constexpr std::array<std::string_view, 7> kOwnRequestFields = {
+    "model", "messages", "prompt", "n", "seed", "stream", "stream_options"};
+
 struct Backend {
   std::string name;                  // "endpoint"
   std::string about;                 // one sentence
@@ -117,6 +123,9 @@ struct Backend {
   std::function<bool(const BackendConfig& config)> claims;
   std::function<absl::StatusOr<std::unique_ptr<CompletionSource>>(const BackendConfig& config)>
       open;
+  // What `open` refuses and can be told without a network and without reading a model: for a dry
+  // run. May be empty.
+  std::function<absl::Status(const BackendConfig& config)> check;
   // What `assay doctor` shows of it: an array of objects, one for each server (inference/http/
   // probe.h). May be empty: there is nothing to ask.
   std::function<absl::StatusOr<Json>(const BackendConfig& config)> probe;

@@ -175,7 +175,10 @@ class Reader : public RowReader {
     if (row.ok()) row = Read();
     if (row.ok() && !row->has_value() && rows_ == 0) {
       row = InvalidArgument("%s: %s", window_.name(),
-                            window_.line() == 1 ? "the file is empty" : "the file holds no rows");
+                            empty_            ? "the file is empty"
+                            : has_old_breaks_ ? "its lines end in carriage returns alone (\\r), as "
+                                                "on old Macs; save it with line feeds (\\n)"
+                                              : "the file holds no rows");
     }
     if (!row.ok()) {
       failed_ = row.status();
@@ -200,6 +203,8 @@ class Reader : public RowReader {
       if (!more) break;
     }
     if (window_.view().starts_with("\xEF\xBB\xBF")) window_.ConsumeLines(3, 0);
+    empty_ = window_.view().empty();
+    has_old_breaks_ = Contains(window_.view(), "\r") && !Contains(window_.view(), "\n");
     RETURN_IF_ERROR(RecognizeWrongFile(window_));
     return std::optional<Row>();
   }
@@ -208,6 +213,8 @@ class Reader : public RowReader {
   absl::Status failed_;
   int64_t rows_ = 0;
   bool begun_ = false;
+  bool empty_ = false;
+  bool has_old_breaks_ = false;
   bool done_ = false;
 };
 

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 
+#include "harness/backend.h"
 #include "harness/status.h"
 #include "harness/text.h"
 #include "harness/token_logprobs.h"
@@ -222,6 +223,14 @@ absl::Status TakeLogprobs(std::string_view where, const std::string& name, const
 absl::Status TakeExtra(std::string_view where, const std::string& name, const Json& value,
                        Json* sampling) {
   if (!value.is_object()) return Wrong(where, name, "a map of request fields", value);
+  for (const auto& [field, field_value] : value.AsMembers()) {
+    if (std::find(kOwnRequestFields.begin(), kOwnRequestFields.end(), field) ==
+        kOwnRequestFields.end()) {
+      continue;
+    }
+    return InvalidArgument("%s.%s: the request field '%s' is set by assay and cannot be passed on",
+                           where, name, field);
+  }
   Json* extra = sampling->Find("extra");
   if (extra == nullptr) extra = &sampling->Set("extra", Json::MakeObject());
   for (const auto& [field, field_value] : value.AsMembers()) extra->Set(field, field_value);

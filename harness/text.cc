@@ -215,6 +215,24 @@ int EditDistance(std::string_view a, std::string_view b) {
   return previous[b.size()];
 }
 
+namespace {
+
+// "--temp" of "--temperature", "letr" of "letter": three letters at least, the first ones right.
+bool IsAbbreviation(std::string_view name, std::string_view candidate) {
+  const size_t dashes = std::min(name.find_first_not_of('-'), name.size());
+  if (name.size() < dashes + 3 || candidate.size() <= name.size()) return false;
+  if (candidate.starts_with(name)) return true;
+  if (name.size() < dashes + 4 || candidate.size() > name.size() + 2 ||
+      name.substr(0, dashes + 2) != candidate.substr(0, dashes + 2)) {
+    return false;
+  }
+  size_t matched = 0;
+  for (const char c : candidate) matched += matched < name.size() && name[matched] == c ? 1 : 0;
+  return matched == name.size();
+}
+
+}  // namespace
+
 std::optional<std::string> NearestName(std::string_view name,
                                        std::span<const std::string> candidates) {
   // Two changes make another word of a short one.
@@ -227,7 +245,13 @@ std::optional<std::string> NearestName(std::string_view name,
     best = distance;
     nearest = candidate;
   }
-  return nearest;
+  if (best <= 1) return nearest;
+  const std::string* longer = nullptr;  // the shortest that it abbreviates
+  for (const std::string& candidate : candidates) {
+    if (!IsAbbreviation(ToLowerAscii(name), ToLowerAscii(candidate))) continue;
+    if (longer == nullptr || candidate.size() < longer->size()) longer = &candidate;
+  }
+  return longer != nullptr ? *longer : nearest;
 }
 
 std::string DidYouMean(std::string_view name, std::span<const std::string> candidates) {

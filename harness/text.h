@@ -44,7 +44,7 @@ size_t CountCodePoints(std::string_view text);
 // Edit distance with transpositions (optimal string alignment).
 int EditDistance(std::string_view a, std::string_view b);
 // The candidate nearest to `name`, if it is near enough to be a slip (distance <= 2, or a third of
-// the length), else nothing.
+// the length) or `name` is its beginning or it with two letters left out, else nothing.
 std::optional<std::string> NearestName(std::string_view name,
                                        std::span<const std::string> candidates);
 // "; did you mean 'x'?" or "" : to append to an error message.

@@ -59,7 +59,10 @@ Json PlainScalar(const std::string& text) {
   if (IsReal(text)) {
     const std::string_view unsigned_text =
         std::string_view(text).substr(text[0] == '+' ? 1 : 0);  // "+.5" is written "+.5" by people
-    if (const std::optional<double> real = ParseDouble(unsigned_text)) return Json(*real);
+    if (const std::optional<double> real = ParseDouble(unsigned_text)) {
+      // A whole number beyond 64 bits keeps its digits.
+      return AllDigits(digits) ? Json::MakeNumber(*real, text) : Json(*real);
+    }
   }
   return Json(text);
 }

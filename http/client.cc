@@ -393,6 +393,18 @@ void Client::Wait(milliseconds longest, std::vector<Outcome>* out) { impl_->Wait
 int Client::in_flight() const { return impl_->in_flight(); }
 void Client::Cancel() { impl_->Cancel(); }
 
+std::string WrongUrl(const std::string& url) {
+  const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parts(curl_url(), &curl_url_cleanup);
+  CHECK(parts != nullptr);
+  const CURLUcode code = curl_url_set(parts.get(), CURLUPART_URL, url.c_str(), 0);
+  if (code != CURLUE_OK) return curl_url_strerror(code);
+  char* port = nullptr;
+  if (curl_url_get(parts.get(), CURLUPART_PORT, &port, 0) != CURLUE_OK) return "";
+  const bool zero = std::string_view(port) == "0";
+  curl_free(port);
+  return zero ? "Port 0 is nobody's" : "";
+}
+
 std::string StatusText(int status) {
   static constexpr std::pair<int, const char*> kTexts[] = {
       {301, "Moved Permanently"},  {302, "Found"},

@@ -91,6 +91,10 @@ class Client {
   std::unique_ptr<Impl> impl_;
 };
 
+// What is wrong with an address, by libcurl's words ("Port number was not a decimal number between
+// 0 and 65535"); "" where it can be asked. The address is not repeated: it may hold a password.
+std::string WrongUrl(const std::string& url);
+
 // "429 Too Many Requests"; the number alone where the status is not well known.
 std::string StatusText(int status);
 

@@ -17,7 +17,8 @@ namespace {
 bool Claims(const BackendConfig& config) {
   if (!config.base_urls.empty() || config.model.starts_with("openai/")) return true;
   std::error_code ignored;
-  return std::getenv("OPENAI_BASE_URL") != nullptr && !config.model.empty() &&
+  const char* from_environment = std::getenv("OPENAI_BASE_URL");
+  return from_environment != nullptr && *from_environment != '\0' && !config.model.empty() &&
          config.model.find(':') == std::string::npos &&
          !std::filesystem::exists(config.model, ignored);
 }
@@ -26,6 +27,8 @@ absl::StatusOr<std::unique_ptr<CompletionSource>> Open(const BackendConfig& conf
   ASSIGN_OR_RETURN(http::Settings settings, http::ReadSettings(config));
   return http::MakeAsker(std::move(settings), config);
 }
+
+absl::Status Check(const BackendConfig& config) { return http::ReadSettings(config).status(); }
 
 absl::StatusOr<Json> Probe(const BackendConfig& config) {
   ASSIGN_OR_RETURN(const http::Settings settings, http::ReadSettings(config));
@@ -50,6 +53,7 @@ Backend EndpointBackend() {
   backend.options = http::OptionNames();
   backend.claims = Claims;
   backend.open = Open;
+  backend.check = Check;
   backend.probe = Probe;
   backend.request_body = Body;
   return backend;

@@ -18,7 +18,7 @@ bool Claims(const BackendConfig& config) {
          std::filesystem::is_directory(config.model, ignored);
 }
 
-absl::StatusOr<Engine> OpenConfigured(const BackendConfig& config) {
+absl::StatusOr<EngineOptions> ReadConfig(const BackendConfig& config) {
   std::error_code ignored;
   if (!std::filesystem::is_directory(config.model, ignored)) {
     return NotFound(
@@ -28,6 +28,13 @@ absl::StatusOr<Engine> OpenConfigured(const BackendConfig& config) {
   }
   ASSIGN_OR_RETURN(EngineOptions options, ReadEngineOptions(config.options));
   if (config.max_connections > 0) options.batch = config.max_connections;
+  return options;
+}
+
+absl::Status Check(const BackendConfig& config) { return ReadConfig(config).status(); }
+
+absl::StatusOr<Engine> OpenConfigured(const BackendConfig& config) {
+  ASSIGN_OR_RETURN(const EngineOptions options, ReadConfig(config));
   return OpenEngine(config.model, options);
 }
 
@@ -50,6 +57,7 @@ Backend LocalBackend() {
   backend.options = EngineOptionNames();
   backend.claims = Claims;
   backend.open = Open;
+  backend.check = Check;
   backend.probe = Probe;
   return backend;
 }

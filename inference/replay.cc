@@ -155,17 +155,33 @@ class Recording final : public CompletionSource {
   Decompressor decompressor_;
 };
 
+std::string PathOf(const BackendConfig& config) {
+  std::string_view path = config.model;
+  if (path.starts_with(kPrefix)) path.remove_prefix(kPrefix.size());
+  return std::string(path);
+}
+
+absl::StatusOr<Fields> FieldsOf(const BackendConfig& config) {
+  Fields fields;
+  if (!config.options.is_object()) return fields;
+  for (const auto& [name, value] : config.options.AsMembers()) {
+    RETURN_IF_ERROR(SetField(name, value, &fields));
+  }
+  return fields;
+}
+
+// The first row: not all of them are read.
+absl::Status Check(const BackendConfig& config) {
+  RETURN_IF_ERROR(FieldsOf(config).status());
+  ASSIGN_OR_RETURN(const std::unique_ptr<RowReader> rows, OpenRows(PathOf(config)));
+  return rows->Next().status();
+}
+
 absl::StatusOr<std::unique_ptr<Recording>> Recording::Open(const BackendConfig& config) {
   auto recording = std::make_unique<Recording>();
   recording->config_ = config;
-  std::string_view path = config.model;
-  if (path.starts_with(kPrefix)) path.remove_prefix(kPrefix.size());
-  recording->path_ = std::string(path);
-  if (config.options.is_object()) {
-    for (const auto& [name, value] : config.options.AsMembers()) {
-      RETURN_IF_ERROR(SetField(name, value, &recording->fields_));
-    }
-  }
+  recording->path_ = PathOf(config);
+  ASSIGN_OR_RETURN(recording->fields_, FieldsOf(config));
   RETURN_IF_ERROR(recording->Load());
   return recording;
 }
@@ -324,6 +340,7 @@ Backend ReplayBackend() {
       [](const BackendConfig& config) -> absl::StatusOr<std::unique_ptr<CompletionSource>> {
     return Recording::Open(config);
   };
+  backend.check = Check;
   return backend;
 }
 

@@ -357,6 +357,8 @@ std::string ShellQuote(std::string_view text) {
     const auto byte = static_cast<unsigned char>(c);
     if (c == '\'' || c == '\\') {
       out += std::string("\\") + c;
+    } else if (c == '\n') {
+      out += "\\n";
     } else if (byte >= 0x20 && byte < 0x7F) {
       out += c;
     } else {

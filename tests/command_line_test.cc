@@ -18,6 +18,7 @@ using testing::StartsWith;
 using testing_support::BinaryPath;
 using testing_support::ProgramEnd;
 using testing_support::RunAssay;
+using testing_support::SourcePath;
 using testing_support::TemporaryDirectory;
 using testing_support::WriteWholeFile;
 
@@ -77,6 +78,7 @@ TEST(CommandLine, WrongUseNamesWhatWasMeant) {
   ExpectWrongUse({"doctor", "--jsno"},
                  "assay doctor: unknown flag '--jsno'; did you mean '--json'");
   ExpectWrongUse({"doctor", "--basurl=x"}, "did you mean '--base-url'?");
+  ExpectWrongUse({"run", "--temp", "1"}, "unknown flag '--temp'; did you mean '--temperature'?");
   ExpectWrongUse({"doctor", "extra"}, "unexpected argument 'extra'");
   ExpectWrongUse({"compare", "a"}, "b is required");
   ExpectWrongUse({"doctor", "\x1b[31m"}, "unexpected argument '\\x1b[31m'");
@@ -123,6 +125,19 @@ TEST_F(ConfigFile, SetsFlagsAndLosesToTheCommandLine) {
   EXPECT_THAT(end.err, HasSubstr("typed.db"));
   const ProgramEnd json = RunWith("json: true\ninclude_path: [a, b]\n", {"doctor"});
   EXPECT_TRUE(ParseJson(json.out).ok()) << json.out;
+}
+
+TEST_F(ConfigFile, ASeedKeepsAllItsDigits) {
+  const std::string rest = "\ntasks: basics_numbers\nlimit: 1\ndry_run: true\n";
+  for (const char* seed :
+       {"0", "9223372036854775807", "12345678901234567890", "18446744073709551615"}) {
+    EXPECT_EQ(RunWith("seed: " + (seed + rest), {"run"}).status, 0) << seed;
+  }
+  for (const char* seed : {"18446744073709551616", "-1", "1.5", "1e3"}) {
+    const ProgramEnd end = RunWith("seed: " + (seed + rest), {"run"});
+    EXPECT_EQ(end.status, 2) << seed;
+    EXPECT_THAT(end.err, HasSubstr("c.yaml:1: 'seed': expected a whole number")) << seed;
+  }
 }
 
 TEST_F(ConfigFile, ErrorsNameTheLineAndTheNearestFlag) {
@@ -174,6 +189,140 @@ TEST(CommandLine, DoctorNamesWhatIsWrong) {
   EXPECT_THAT(away.out, HasSubstr("http://127.0.0.1:1"));
 }
 
+TEST(CommandLine, DoctorSaysWhatARunWouldRefuse) {
+  const ProgramEnd nowhere = RunAssay({"doctor", "--db", "/no/such/folder/x.db"});
+  EXPECT_EQ(nowhere.status, 1);
+  EXPECT_THAT(nowhere.out, HasSubstr("x.db: cannot be made, its folder is not there"));
+  EXPECT_THAT(nowhere.out, Not(HasSubstr("the first run makes it")));
+  const ProgramEnd model = RunAssay({"doctor", "--model", "no_such_model"}, {"OPENAI_BASE_URL="});
+  EXPECT_EQ(model.status, 1);
+  EXPECT_THAT(model.out, HasSubstr("\n                      endpoint: a server"));
+  EXPECT_THAT(model.out, Not(HasSubstr("\\n")));
+}
+
+// A dry run refuses what the run would, as far as no network is needed for it.
+TEST(CommandLine, ADryRunRefusesWhatTheRunWould) {
+  const auto dry = [](std::vector<std::string> more) {
+    std::vector<std::string> words = {"run",     "--tasks", "basics_numbers",
+                                      "--limit", "1",       "--dry-run"};
+    words.insert(words.end(), more.begin(), more.end());
+    return RunAssay(words, {"OPENAI_BASE_URL=", "OPENAI_API_KEY="});
+  };
+  const std::string url = "http://127.0.0.1:1/v1";
+  const std::pair<std::vector<std::string>, const char*> wrong[] = {
+      {{"--model", "m", "--backend", "nope"}, "unknown backend 'nope'"},
+      {{"--model", "m", "--base-url", url, "--device", "gpu"}, "knows no 'device'"},
+      {{"--model", SourcePath("tests"), "--device", "gpu"}, "device"},
+      {{"--model", "m", "--base-url", url, "--model-args", "foo=1"}, "knows no 'foo'"},
+      {{"--model", "m", "--base-url", "notaurl"}, "--base-url: expected http://HOST:PORT/v1"},
+      {{"--model", "m", "--base-url", "http://127.0.0.1:99999/v1"}, "Port number"},
+      {{"--model", "m", "--base-url", "http://a b/v1"}, "--base-url: expected"},
+      {{"--base-url", url}, "--model: expected NAME"},
+      {{"--model", "no_such_model"}, "no backend knows what to do with it"},
+      {{"--model", "replay:/no/such.jsonl"}, "/no/such.jsonl"},
+      {{"--model", "m", "--base-url", url, "--api-key-env", "ASSAY_NO_SUCH"}, "is not set"}};
+  for (const auto& [words, message] : wrong) {
+    const ProgramEnd end = dry(words);
+    EXPECT_EQ(end.status, 1) << Join(words, " ");
+    EXPECT_THAT(end.err, HasSubstr(message)) << Join(words, " ");
+    EXPECT_EQ(end.out, "") << Join(words, " ");
+  }
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{},
+        {"--model", "m", "--base-url", url},
+        {"--model", "openai/m", "--model-args", "timeout=5"}}) {
+    const ProgramEnd end = dry(words);
+    EXPECT_EQ(end.status, 0) << Join(words, " ") << end.err;
+  }
+}
+
+TEST(CommandLine, ADryRunSaysWhetherTokensAreLimited) {
+  const TemporaryDirectory directory;
+  WriteWholeFile(directory.Path("t.yaml"),
+                 "name: t\nversion: 1\ndataset: {file: t.jsonl}\nfields: {reference: a}\n"
+                 "prompt: '{{ q }}'\nextract: boxed\ngrader: exact\n");
+  WriteWholeFile(directory.Path("t.jsonl"), "{\"q\":\"?\",\"a\":\"1\"}\n");
+  std::vector<std::string> words = {"run", "--tasks", directory.Path("t.yaml"), "--dry-run"};
+  EXPECT_THAT(RunAssay(words).out, HasSubstr("completion tokens without a limit"));
+  words.push_back("--json");
+  ASSERT_OK_AND_ASSIGN(const Json open, ParseJson(RunAssay(words).out));
+  EXPECT_TRUE(open.AsArray()[0].Find("completion_tokens_at_most")->is_null());
+  words.insert(words.end(), {"--max-tokens", "7", "--samples", "3"});
+  ASSERT_OK_AND_ASSIGN(const Json limited, ParseJson(RunAssay(words).out));
+  EXPECT_EQ(limited.AsArray()[0].FindInteger("completion_tokens_at_most"), 21);
+}
+
+TEST(CommandLine, TooFewSamplesNameTheMetricsThatTheyCarry) {
+  const TemporaryDirectory directory;
+  const auto refused = [&](const std::string& metrics, const char* samples) {
+    WriteWholeFile(directory.Path("t.yaml"),
+                   "name: t\nversion: 1\ndataset: {file: t.jsonl}\nfields: {reference: a}\n"
+                   "prompt: '{{ q }}'\nextract: boxed\ngrader: exact\nmetrics: " +
+                       metrics + "\n");
+    WriteWholeFile(directory.Path("t.jsonl"), "{\"q\":\"?\",\"a\":\"1\"}\n");
+    return RunAssay(
+        {"run", "--tasks", directory.Path("t.yaml"), "--dry-run", "--samples", samples});
+  };
+  const ProgramEnd end = refused("[pass@1, cons@64]", "16");
+  EXPECT_EQ(end.status, 1);
+  EXPECT_THAT(end.err, HasSubstr("say --metrics pass@1,cons@16\n"));
+  EXPECT_THAT(refused("[g-pass@16_0.5, pass@8, pass@4]", "4").err,
+              HasSubstr("say --metrics g-pass@4_0.5,pass@4\n"));
+  EXPECT_EQ(refused("[pass@1, cons@64]", "64").status, 0);
+}
+
+TEST(CommandLine, ANewTaskFindsItsDataFromEverywhere) {
+  const TemporaryDirectory directory;
+  WriteWholeFile(directory.Path("d.jsonl"), "{\"id\":\"a\",\"question\":\"?\",\"answer\":\"1\"}\n");
+  std::filesystem::create_directories(directory.Path("sub"));
+  std::filesystem::create_directories(directory.Path("data"));
+  std::filesystem::copy_file(directory.Path("d.jsonl"), directory.Path("data/e.jsonl"));
+  const auto in = [&](const std::string& words) {
+    return testing_support::RunProgram(
+        {"sh", "-c",
+         "cd '" + directory.Path() + "' && '" + BinaryPath("bin/assay") + "' tasks " + words},
+        {"ASSAY_DATA=" + directory.Path("data")});
+  };
+  // The words; the file that is written; how it names its data.
+  const std::tuple<const char*, const char*, const char*> cases[] = {
+      {"new beside --dataset-file d.jsonl", "beside.yaml", "file: d.jsonl\n"},
+      {"new below -o sub/below.yaml --dataset-file d.jsonl", "sub/below.yaml",
+       "file: \"../d.jsonl\"\n"},
+      {"new taken -o sub/taken.yaml --dataset-file data/e.jsonl", "sub/taken.yaml",
+       "file: e.jsonl\n"},
+      {"new above --dataset-file ./d.jsonl", "above.yaml", "file: d.jsonl\n"},
+      {"new named.yaml --dataset-file d.jsonl", "named.yaml", "name: named\n"},
+      {"new sub/deep.yaml --dataset-file d.jsonl", "sub/deep.yaml", "name: deep\n"}};
+  for (const auto& [words, file, wanted] : cases) {
+    EXPECT_EQ(in(words).status, 0) << words;
+    EXPECT_THAT(testing_support::ReadWholeFile(directory.Path(file)), HasSubstr(wanted)) << words;
+    EXPECT_EQ(in(std::string("check ") + file).status, 0) << words;
+    const ProgramEnd elsewhere = RunAssay({"tasks", "check", directory.Path(file)},
+                                          {"ASSAY_DATA=" + directory.Path("data")});
+    EXPECT_EQ(elsewhere.status, 0) << words << elsewhere.err;
+  }
+  EXPECT_THAT(in("new a/b").err, HasSubstr("say: assay tasks new b -o a/b.yaml"));
+  EXPECT_EQ(in("new y.yaml -o z.yaml").status, 1);
+  EXPECT_FALSE(std::filesystem::exists(directory.Path("named.yaml.yaml")));
+}
+
+TEST(CommandLine, ABrokenTaskFileHidesNoOther) {
+  const TemporaryDirectory directory;
+  WriteWholeFile(directory.Path("broken.yaml"), "name: broken\n");
+  const ProgramEnd end = RunAssay({"tasks", "list", "--include-path", directory.Path()});
+  EXPECT_EQ(end.status, 1);
+  EXPECT_THAT(end.out, HasSubstr("basics_numbers"));
+  EXPECT_THAT(end.err, HasSubstr("broken.yaml:1: task: the key"));
+  const ProgramEnd gone = RunAssay({"tasks", "list", "--include-path", directory.Path("gone")});
+  EXPECT_EQ(gone.status, 1);
+  EXPECT_THAT(gone.out, HasSubstr("basics_numbers"));
+  EXPECT_THAT(gone.err, HasSubstr("gone' is not there"));
+  EXPECT_EQ(RunAssay({"tasks", "check", "basics_numbers", "--include-path", directory.Path("gone")})
+                .status,
+            1);
+  EXPECT_EQ(RunAssay({"tasks", "list"}).status, 0);
+}
+
 TEST(CommandLine, AWordInSquareBracketsIsOneWord) {
   EXPECT_THAT(RunAssay({"verify", "[0,1]", "[0,1]"}).out, HasSubstr("correct"));
   EXPECT_THAT(RunAssay({"verify", "--", "(0,1)", "[0,1]"}).out, HasSubstr("incorrect"));
@@ -189,6 +338,10 @@ TEST(CommandLine, NumbersThatMeanNothingAreRefused) {
   for (const char* limit : {"0", "-1", "1.5"}) {
     EXPECT_THAT(error({"--limit", limit}), HasSubstr("--limit: expected a count from 1 on"));
   }
+  EXPECT_THAT(RunAssay({"tasks", "preview", "basics_numbers", "--limit", "-1"}).err,
+              HasSubstr("--limit: expected 0 (all) or more, found -1"));
+  EXPECT_THAT(RunAssay({"grade", "last", "--show", "-3"}).err,
+              HasSubstr("--show: expected 0 or more, found -3"));
   EXPECT_THAT(error({"--max-connections", "-1"}), HasSubstr("--max-connections: expected"));
   EXPECT_THAT(error({"--name", "last"}), HasSubstr("'last' is the word for the newest run"));
   EXPECT_THAT(RunAssay({"export", "--format", "lm-eval", "-o", "-"}).err,

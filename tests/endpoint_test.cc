@@ -773,6 +773,15 @@ TEST(Endpoint, SettingsAreCheckedAndNamesSuggested) {
               HasSubstr("expected seconds above 0, found 'soon'"));
   EXPECT_THAT(open(ConfigFor({"localhost:8000"})), HasSubstr("http://HOST:PORT"));
   EXPECT_THAT(open(ConfigFor({"ftp://user:secret@h"})), testing::Not(HasSubstr("secret")));
+  for (const char* url : {"http://h:99999/v1", "http://h:0/v1", "http://h:x/v1", "http://h h/v1",
+                          "http://user:secret@h:99999/v1", "http://[::1/v1", "http:///v1"}) {
+    EXPECT_THAT(open(ConfigFor({url})), HasSubstr("--base-url: expected")) << url;
+    EXPECT_THAT(open(ConfigFor({url})), testing::Not(HasSubstr("secret"))) << url;
+  }
+  for (const char* url : {"http://h:65535/v1", "http://[::1]:8000/v1", "https://my_host-1.example",
+                          "http://127.0.0.1:1/v1?a=b"}) {
+    EXPECT_EQ(open(ConfigFor({url})), "") << url;
+  }
   BackendConfig no_key = ConfigFor({"http://h/v1"});
   no_key.api_key_env = "ASSAY_NO_SUCH_VARIABLE";
   EXPECT_THAT(open(no_key), HasSubstr("not set"));
@@ -902,7 +911,11 @@ TEST(Probe, TellsWhatTheServerHonours) {
         std::pair{mock_server::ReasoningForm::kCloseOnly, "close_only"}}) {
     options = {};
     options.reasoning = form;
-    EXPECT_EQ(probe(options).FindString("reasoning"), name);
+    const Json found = probe(options);
+    EXPECT_EQ(found.FindString("reasoning"), name);
+    EXPECT_EQ(found.FindBool("honours_stop"), true) << name << " in " << found.Dump();
+    options.honours_stop = false;
+    EXPECT_EQ(probe(options).FindBool("honours_stop"), false) << name;
   }
 }
 

@@ -247,8 +247,8 @@ TEST(Recipes, AreShownByTheCommand) {
   const auto shown = RunAssay({"recipe", "r1"});
   EXPECT_EQ(shown.status, 0) << shown.err;
   for (const char* wanted :
-       {"temperature   0.6", "AIME 2024 (Pass@1): task aime_2024", "79.8 (paper v1, table 4",
-        "SimpleQA (correct): needs a judge: not yet", "3-shot"}) {
+       {"temperature   0.6", "reply_prefix  $'<think>\\n'\n", "AIME 2024 (Pass@1): task aime_2024",
+        "79.8 (paper v1, table 4", "SimpleQA (correct): needs a judge: not yet", "3-shot"}) {
     EXPECT_THAT(shown.out, HasSubstr(wanted));
   }
   const auto json = RunAssay({"recipe", "r1", "--json"});

@@ -112,7 +112,9 @@ TEST(RowsTest, SaysWhereAndWhatIsWrong) {
   const std::vector<Case> cases = {
       {"a.jsonl", "", "a.jsonl: the file is empty"},
       {"a.jsonl", "\n \n", "a.jsonl: the file holds no rows"},
-      {"a.json", "[ ]", "a.json: the file is empty"},
+      {"a.json", "[ ]", "a.json: the file holds no rows"},
+      {"a.csv", "q,a", "a.csv: the file holds no rows"},
+      {"a.csv", "q,a\rx,1\ry,2\r", "a.csv: its lines end in carriage returns alone (\\r)"},
       {"a.csv", "q,a\n", "a.csv: the file holds no rows"},
       {"a.jsonl", "{\"q\":1}\n{\"q\":}\n", "a.jsonl:2: JSON, line 1 column 6"},
       {"a.jsonl", "{\"q\":1}\n{\"q\":\"tw", "is the file cut off?"},

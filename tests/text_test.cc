@@ -73,6 +73,17 @@ TEST(Text, SuggestsOnlyNearNames) {
   EXPECT_EQ(NearestName("nope", std::vector<std::string>{"code", "math"}), std::nullopt);
   EXPECT_EQ(NearestName("mth", std::vector<std::string>{"code", "math"}), "math");
   EXPECT_EQ(EditDistance("abcd", "acbd"), 1);
+  const std::vector<std::string> flags = {"--help", "--temperature", "--top-p", "--max-tokens"};
+  EXPECT_EQ(NearestName("--temp", flags), "--temperature");
+  EXPECT_EQ(NearestName("--max", flags), "--max-tokens");
+  EXPECT_EQ(NearestName("--hlep", flags), "--help");
+  EXPECT_EQ(NearestName("--te", flags), std::nullopt);
+  EXPECT_EQ(NearestName("--xemp", flags), "--help") << "no beginning of another";
+  const std::vector<std::string> extractors = {"boxed", "letter", "number", "last_line"};
+  EXPECT_EQ(NearestName("letr", extractors), "letter");
+  EXPECT_EQ(NearestName("LETR", extractors), "letter");
+  EXPECT_EQ(NearestName("lenr", extractors), std::nullopt);
+  EXPECT_EQ(NearestName("line", extractors), std::nullopt);
 }
 
 TEST(Text, ATerminalIsShownNoControls) {

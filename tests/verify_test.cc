@@ -161,6 +161,10 @@ TEST(Verify, WhatIsWrongIsNamed) {
   EXPECT_THAT(error("{\"gold\": \"1\"}\n"), HasSubstr("pairs.jsonl:1: no field 'pred'"));
   EXPECT_THAT(error("{\"gold\": \"1\", \"pred\": \"1\"}\n{\"pred\": \"1\"}\n"),
               HasSubstr("pairs.jsonl:2: no field 'gold'"));
+  EXPECT_THAT(error("{\"gold\": \"1\", \"pred\": null}\n"),
+              HasSubstr("pairs.jsonl:1: field 'pred': expected a string, found null"));
+  EXPECT_THAT(error("{\"gold\": null, \"pred\": \"1\"}\n"),
+              HasSubstr("pairs.jsonl:1: field 'gold': expected a string, found null"));
   EXPECT_THAT(error("{\"gold\": \"1\", \"pred\": []}\n"),
               HasSubstr("field 'pred': expected a string, found array"));
   EXPECT_THAT(error("{\"gold\": \"1\", \"pred_parts\": [[\"9\", 9000000000000000000]]}\n"),

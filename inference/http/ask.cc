@@ -2,8 +2,8 @@
 #include "inference/http/ask.h"
 
 #include <algorithm>
-#include <array>
 
+#include "harness/backend.h"
 #include "harness/json.h"
 #include "harness/reasoning.h"
 #include "harness/status.h"
@@ -12,13 +12,11 @@
 namespace assay::http {
 namespace {
 
-constexpr std::array<std::string_view, 7> kOwnFields = {"model", "messages", "prompt",        "n",
-                                                        "seed",  "stream",   "stream_options"};
-
 absl::Status CheckExtra(const Json& extra) {
   if (!extra.is_object()) return absl::OkStatus();
   for (const auto& [name, value] : extra.AsMembers()) {
-    if (std::find(kOwnFields.begin(), kOwnFields.end(), name) != kOwnFields.end()) {
+    if (std::find(kOwnRequestFields.begin(), kOwnRequestFields.end(), name) !=
+        kOwnRequestFields.end()) {
       return InvalidArgument("request field '%s' is set by assay and cannot be passed through",
                              name);
     }

@@ -17,6 +17,12 @@ namespace {
 
 constexpr std::chrono::milliseconds kPatience{60'000};
 
+// The answer alone: some servers look for a stop text in the thinking, some do not.
+std::string AnswerOf(const ReplyChoice& choice) {
+  const size_t thought = choice.content.rfind("</think>");
+  return thought == std::string::npos ? choice.content : choice.content.substr(thought + 8);
+}
+
 std::string TextOf(const ReplyChoice& choice) {
   return choice.reasoning.value_or("") + choice.content;
 }
@@ -54,7 +60,7 @@ class Prober {
   bool AskPlainly();
   Json HonoursN();
   Json HonoursSeed();
-  Json HonoursStop(const std::string& plain);
+  Json HonoursStop(const std::string& answer);
   Json HonoursMaxTokens();
   Json ReadsStreams();
 
@@ -62,7 +68,7 @@ class Prober {
   const BaseUrl url_;
   Client client_;
   Json found_ = Json::MakeObject();
-  std::string plain_;  // the reply to the first question
+  std::string answer_;  // of the reply to the first question
 };
 
 absl::StatusOr<Reply> Prober::Ask(const Question& question) {
@@ -131,7 +137,7 @@ bool Prober::AskPlainly() {
     found_.Set("error", std::string(reply.status().message()));
     return false;
   }
-  plain_ = TextOf(reply->choices[0]);
+  answer_ = AnswerOf(reply->choices[0]);
   found_.Set("served_model", reply->model);
   found_.Set("reasoning", ReasoningForm(reply->choices[0]));
   found_.Set("usage", reply->usage.completion.has_value());
@@ -159,23 +165,29 @@ Json Prober::HonoursSeed() {
   return true;
 }
 
-// A word from the middle of the plain reply is made the stop text of the same question.
-Json Prober::HonoursStop(const std::string& plain) {
+// The first word of at least 4 letters from the middle on, else from the beginning; "" for none.
+std::string WordOf(std::string_view text) {
   const auto is_letter = [](char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; };
-  auto begin = std::find_if(plain.begin() + static_cast<std::ptrdiff_t>(plain.size() / 2),
-                            plain.end(), [](char c) { return c == ' '; });
-  while (begin != plain.end()) {
-    begin = std::find_if(begin, plain.end(), is_letter);
-    const auto end = std::find_if_not(begin, plain.end(), is_letter);
-    if (end - begin >= 4) {
-      const std::string word(begin, end);
-      const absl::StatusOr<Reply> reply = Ask({.max_tokens = 2048, .stop = word});
-      if (!reply.ok()) return nullptr;
-      return !Contains(TextOf(reply->choices[0]), word);
+  for (const size_t from : {text.find(' ', text.size() / 2), size_t{0}}) {
+    const std::string_view rest = text.substr(std::min(from, text.size()));
+    auto begin = rest.begin();
+    while (begin != rest.end()) {
+      begin = std::find_if(begin, rest.end(), is_letter);
+      const auto end = std::find_if_not(begin, rest.end(), is_letter);
+      if (end - begin >= 4) return std::string(begin, end);
+      begin = end;
     }
-    begin = end;
   }
-  return nullptr;
+  return "";
+}
+
+// A word of the plain reply's answer is made the stop text of the same question.
+Json Prober::HonoursStop(const std::string& answer) {
+  const std::string word = WordOf(answer);
+  if (word.empty()) return nullptr;
+  const absl::StatusOr<Reply> reply = Ask({.max_tokens = 2048, .stop = word});
+  if (!reply.ok()) return nullptr;
+  return !Contains(AnswerOf(reply->choices[0]), word);
 }
 
 Json Prober::HonoursMaxTokens() {
@@ -195,7 +207,7 @@ Json Prober::Probe() {
   found_.Set("streams", ReadsStreams());
   found_.Set("honours_n", HonoursN());
   found_.Set("honours_seed", HonoursSeed());
-  found_.Set("honours_stop", HonoursStop(plain_));
+  found_.Set("honours_stop", HonoursStop(answer_));
   found_.Set("honours_max_tokens", HonoursMaxTokens());
   return std::move(found_);
 }

@@ -164,6 +164,9 @@ absl::StatusOr<BaseUrl> ReadUrl(std::string_view text, Api api) {
   url.label = server + url.path;
   url.url = url.label + query;
   url.models_url = server + base + "/models" + query;
+  if (const std::string wrong = WrongUrl(url.url); !wrong.empty()) {
+    return InvalidArgument("--base-url: expected http://HOST:PORT/v1 or https://...: %s", wrong);
+  }
   return url;
 }
 
