@@ -264,7 +264,7 @@ Verdict ToVerdict(const algebra::Outcome& checked) {
 Grader MathGrader() {
   Grader grader;
   grader.name = "math";
-  grader.version = 5;
+  grader.version = 6;
   grader.about = "the same mathematics, proved or refuted; undecided where neither can be done";
   grader.options = OptionNames();
   grader.work = Work;

@@ -294,6 +294,105 @@ bool MayBeWords(std::string_view a, std::string_view b) {
   return FoldWords(a) != FoldWords(b) && may_be_word(a) && may_be_word(b);
 }
 
+// Nothing but runs of capitals, alone or listed: "BAC", "\text{HTTH}", "WLW, LWW".
+struct CapitalRuns {
+  std::vector<std::string> runs;
+  bool in_order = false;  // "(HTT, THT)": the places count
+  bool words = false;     // one of them may be a word: three letters, or two within \text
+};
+
+// Reads a text as runs of capitals; nothing where it holds anything else.
+class CapitalRunReader {
+ public:
+  explicit CapitalRunReader(std::string_view text) : rest_(text) {}
+
+  std::optional<CapitalRuns> Read() {
+    while (!rest_.empty()) {
+      if (!Step()) return std::nullopt;
+    }
+    EndRun();
+    return found_;
+  }
+
+ private:
+  bool Take(std::string_view word) {
+    if (!rest_.starts_with(word)) return false;
+    rest_.remove_prefix(word.size());
+    return true;
+  }
+
+  bool Step() {
+    if (rest_.front() >= 'A' && rest_.front() <= 'Z') {
+      run_ += rest_.front();
+      run_in_text_ |= text_depth_ > 0;
+      rest_.remove_prefix(1);
+      return true;
+    }
+    for (const std::string_view silent :
+         {" ", "\n", "\t", "$", "~", ".", "\\ ", "\\,", "\\quad", "\\left", "\\right"}) {
+      if (Take(silent)) return true;
+    }
+    for (const std::string_view text :
+         {"\\text{", "\\textbf{", "\\textit{", "\\textrm{", "\\texttt{", "\\mbox{"}) {
+      if (Take(text)) return OpenGroup(/*text=*/true);
+    }
+    for (const std::string_view group : {"\\mathrm{", "\\mathbf{", "{"}) {
+      if (Take(group)) return OpenGroup(/*text=*/false);
+    }
+    if (Take("}")) return CloseGroup();
+    for (const std::string_view bracket : {"(", "[", ")", "]"}) {
+      if (!Take(bracket)) continue;
+      found_.in_order = true;
+      return EndRun();
+    }
+    for (const std::string_view between : {",", ";", "\\{", "\\}", "and", "or"}) {
+      if (Take(between)) return EndRun();
+    }
+    return false;
+  }
+
+  bool OpenGroup(bool text) {
+    groups_.push_back(text);
+    text_depth_ += text ? 1 : 0;
+    return true;
+  }
+
+  bool CloseGroup() {
+    if (groups_.empty()) return false;
+    text_depth_ -= groups_.back() ? 1 : 0;
+    groups_.pop_back();
+    return true;
+  }
+
+  bool EndRun() {
+    found_.words |= run_.size() > 2 || (run_.size() == 2 && run_in_text_);
+    if (!run_.empty()) found_.runs.push_back(run_);
+    run_.clear();
+    run_in_text_ = false;
+    return true;
+  }
+
+  std::string_view rest_;
+  std::string run_;
+  bool run_in_text_ = false;
+  int text_depth_ = 0;
+  std::vector<bool> groups_;
+  CapitalRuns found_;
+};
+
+// "HTTH" and "HHTT", "RGB" and "BGR": words, or orders, of the same capitals, which as products
+// would be equal.
+bool MayBeOrders(std::string_view a, std::string_view b) {
+  std::optional<CapitalRuns> left = CapitalRunReader(a).Read();
+  std::optional<CapitalRuns> right = CapitalRunReader(b).Read();
+  if (!left || !right || !(left->words || right->words)) return false;
+  if (!left->in_order && !right->in_order) {
+    std::sort(left->runs.begin(), left->runs.end());
+    std::sort(right->runs.begin(), right->runs.end());
+  }
+  return left->runs != right->runs;
+}
+
 void Decide(const Side& reference, const Side& answer, const CheckOptions& options,
             const Deadline& deadline, Outcome* outcome) {
   if (reference.readings.empty() || answer.readings.empty()) {
@@ -398,7 +497,7 @@ Outcome Check(std::string_view reference, std::string_view answer, const CheckOp
       DecideIdentical(left, options, deadline, &outcome))
     return done();
   Decide(left, right, options, deadline, &outcome);
-  if (outcome.correct() && MayBeWords(reference, answer))
+  if (outcome.correct() && (MayBeWords(reference, answer) || MayBeOrders(reference, answer)))
     Fill({Finding::kUndecided, Tier::kText, 0, "words, or products of letters"}, &outcome);
   if (!outcome.correct() && deadline.Passed() && outcome.verdict == Verdict::kUndecided)
     outcome.verdict = Verdict::kTimeout;

@@ -836,6 +836,13 @@ class Comparer {
                                             : Different(Tier::kStructure, "different unknowns");
   }
 
+  static std::optional<mpq_class> ValueInBase(const Node& based) {
+    mpz_class whole;
+    const int base = static_cast<int>(based.number->get_num().get_si());
+    if (whole.set_str(based.text, base) != 0) return std::nullopt;  // 28_5 is no number
+    return mpq_class(whole);
+  }
+
   // The digits in a base are the answer: the same number in another base is the problem's echo.
   Decision CompareBases(const Expr& g, const Expr& p) {
     if (g->kind == Kind::kBase && p->kind == Kind::kBase) {
@@ -853,8 +860,14 @@ class Comparer {
     }
     if (IsPlain(bare)) {
       const ExactResult value = ExactValue(bare);
-      if (bare->kind == Kind::kNumber && value.value.get_str() == based->text)
+      if (bare->kind == Kind::kNumber && value.value.get_str() == based->text) {
+        // The answer may leave out the reference's base. It may not add one that makes another
+        // number of the same digits; whether the problem asked for it the reference does not say.
+        const bool answer_adds = p->kind == Kind::kBase || policy_.symmetric;
+        if (answer_adds && ValueInBase(*based) != value.value)
+          return Undecided("a base on one side only");
         return Equal(Tier::kStructure, "the base left out");
+      }
     }
     return Different(Tier::kStructure, "another base");
   }

@@ -1151,6 +1151,10 @@ class Scanner {
       return;
     }
     const std::string lower = ToLowerAscii(trimmed);
+    if (const std::string_view modulus = ModulusIn(lower); !modulus.empty()) {
+      Nested("\\pmod{" + std::string(modulus) + "}");
+      return;
+    }
     if (const std::string half = ReplaceAll(ReplaceAll(lower, ".", ""), " ", "");
         half == "am" || half == "pm") {
       Push(TokenKind::kText, half, true);
@@ -1169,6 +1173,18 @@ class Scanner {
     }
     out_.has_words = true;
     Push(TokenKind::kText, std::string(trimmed), true);
+  }
+
+  // The number in "(mod 7)"; empty where the words are others.
+  static std::string_view ModulusIn(std::string_view lower) {
+    for (const std::string_view opening : {"(mod ", "(modulo "}) {
+      if (!lower.starts_with(opening) || !lower.ends_with(")")) continue;
+      lower.remove_prefix(opening.size());
+      lower.remove_suffix(1);
+      const std::string_view number = Trim(lower);
+      return std::all_of(number.begin(), number.end(), IsDigit) ? number : std::string_view();
+    }
+    return {};
   }
 
   // Whether a value or a unit ends here, so that "min" and "sec" are minutes and seconds.

@@ -661,6 +661,11 @@ class Parser {
       return value;
     }
     if (lower.substr(0, 3) == "is ") lower = lower.substr(3);  // "n \text{ is odd}"
+    if (TellsPrecision(lower)) {
+      ++at_;
+      return value;
+    }
+    if (IsAside(lower)) return FailOnAct(token.text);
     if (SaysMore(lower)) {
       words_ = true;
       return Fail("the words '" + Shorten(token.text, 40) + "'");
@@ -674,21 +679,23 @@ class Parser {
   // Words that change what the number before them says: "5 or more" is not 5.
   static bool SaysMore(std::string_view lower) {
     static const std::unordered_set<std::string_view> words = {
-        "or",      "and",      "more",    "less",    "fewer",   "than",      "at",
-        "least",   "most",     "not",     "about",   "to",      "from",      "but",
-        "except",  "if",       "when",    "either",  "plus",    "minus",     "times",
-        "no",      "only",     "both",    "neither", "over",    "under",     "between",
-        "above",   "below",    "greater", "smaller", "larger",  "up",        "down",
-        "any",     "all",      "some",    "with",    "without", "is",        "are",
-        "does",    "do",       "i",       "we",      "so",      "because",   "then",
-        "until",   "after",    "before",  "off",     "half",    "double",    "twice",
-        "base",    "mod",      "modulo",  "other",   "else",    "roughly",   "nearly",
-        "wrong",   "false",    "never",   "none",    "cannot",  "incorrect", "impossible",
-        "invalid", "undefined"};
+        "or",      "and",       "more",       "less",     "fewer",        "than",      "at",
+        "least",   "most",      "not",        "about",    "to",           "from",      "but",
+        "except",  "if",        "when",       "either",   "plus",         "minus",     "times",
+        "no",      "only",      "both",       "neither",  "over",         "under",     "between",
+        "above",   "below",     "greater",    "smaller",  "larger",       "up",        "down",
+        "any",     "all",       "some",       "with",     "without",      "is",        "are",
+        "does",    "do",        "i",          "we",       "so",           "because",   "then",
+        "until",   "after",     "before",     "off",      "half",         "double",    "twice",
+        "base",    "mod",       "modulo",     "other",    "else",         "roughly",   "nearly",
+        "wrong",   "false",     "never",      "none",     "cannot",       "incorrect", "impossible",
+        "invalid", "undefined", "extraneous", "rejected", "inadmissible", "discarded", "maybe",
+        "perhaps", "possibly",  "probably",   "unsure",   "guess",        "unless",    "provided",
+        "instead"};
     std::string_view rest = lower;
     int count = 0;
     while (!rest.empty()) {
-      const size_t end = rest.find_first_of(" ,;");
+      const size_t end = rest.find_first_of(" ,;()[]");
       const std::string_view word = rest.substr(0, end);
       if (!word.empty() && (words.count(word) || ++count > 4)) return true;
       rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
@@ -705,6 +712,39 @@ class Parser {
         "third",   "fourth",    "fifth",      "sixth",     "seventh",    "eighth",   "ninth",
         "tenth",   "hundredth", "thousandth", "millionth", "billionth",  "i",        "e"};
     return lower.substr(0, 1) == "-" || words.count(lower.substr(0, lower.find(' '))) > 0;
+  }
+
+  // "(or 6)", "(extraneous)", "cm (not 6)": an aside that says more than a unit or a name does, or
+  // a number. What the value then is the words do not say.
+  static bool IsAside(std::string_view lower) {
+    const size_t open = lower.find_first_of("([");
+    if (open == std::string_view::npos) return false;
+    return SaysMore(lower) || lower.find_first_of("0123456789=?", open) != std::string_view::npos;
+  }
+
+  // "(to 2 decimal places)", "(rounded to the nearest cent)", "(base 10)": how the value before it
+  // is written, in brackets and nothing else.
+  static bool TellsPrecision(std::string_view lower) {
+    static const std::unordered_set<std::string_view> words = {
+        "to",          "rounded",  "correct", "accurate", "approx", "approximately",
+        "decimal",     "decimals", "place",   "places",   "dp",     "d",
+        "p",           "sf",       "s",       "f",        "sig",    "fig",
+        "significant", "figure",   "figures", "digit",    "digits", "nearest",
+        "the",         "integer",  "whole",   "number",   "tenth",  "hundredth",
+        "thousandth",  "cent",     "exactly"};
+    if (!lower.starts_with("(") || !lower.ends_with(")")) return false;
+    if (lower == "(base 10)" || lower == "(base ten)") return true;
+    bool says = false;
+    for (std::string_view rest = lower; !rest.empty();) {
+      const size_t end = rest.find_first_of(" ,;().");
+      const std::string_view word = rest.substr(0, end);
+      rest = end == std::string_view::npos ? std::string_view() : rest.substr(end + 1);
+      const bool number = word.size() <= 2 && AllDigits(word);
+      if (word.empty()) continue;
+      if (!number && words.count(word) == 0) return false;
+      says = !number;  // "(to 6)" does not say of what
+    }
+    return says;
   }
 
   Expr FailOnAct(std::string_view words) {
@@ -760,6 +800,14 @@ class Parser {
                  (Now().kind == TokenKind::kWord &&
                   (IsBareUnit(Now().text) || LooksLikeProse(Now().text)))) {
         const std::string lower = ToLowerAscii(Now().text);
+        if (TellsPrecision(lower)) {
+          ++at_;
+          continue;
+        }
+        if (IsAside(lower)) {
+          FailOnAct(Now().text);
+          return;
+        }
         if (SaysMore(lower)) {
           words_ = true;
           Fail("the words '" + Shorten(lower, 40) + "'");
