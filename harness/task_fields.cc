@@ -258,8 +258,9 @@ bool ChoicesReferToPlaces(const std::vector<std::string>& choices) {
   static const auto* named = new RE2("(?i:\\b(options?|answers?|choices?)\\b) \\(?[A-J]\\b");
   // "both (a) and (b)", "(a), (b)"; without parentheses a small letter names a quantity as often.
   static const auto* in_parentheses = new RE2(
-      "(?i)(?:^|[\\s,])\\([a-j]\\)(?:\\s*,\\s*(?:(?:and|or|nor|&)\\s*)?|\\s*(?:and/or|and|or|nor|&)"
-      "\\s*)\\([a-j]\\)");
+      "(?i)(?:^|[\\s,])\\(?[a-j]\\)(?:\\s*,\\s*(?:(?:and|or|nor|&)\\s*)?|\\s*(?:and/"
+      "or|and|or|nor|&)"
+      "\\s*)\\(?[a-j]\\)");
   // "use the method in (A)", "faster than (b)"
   static const auto* beside = new RE2("\\b(?i:in|from|than|as) \\([A-Ja-j]\\)(?:\\W|$)");
   return std::any_of(choices.begin(), choices.end(), [&](const std::string& text) {

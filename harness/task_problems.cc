@@ -135,7 +135,8 @@ absl::StatusOr<std::vector<Example>> DrawExamples(const TaskSpec& spec, const st
   while (true) {
     ASSIGN_OR_RETURN(const std::optional<Row> row, rows->Next());
     if (!row) break;
-    ASSIGN_OR_RETURN(const bool passes, PassesFilter(*row, file, spec.fewshot->dataset.filter));
+    ASSIGN_OR_RETURN(const bool passes, PassesFilter(*row, row->part.empty() ? file : row->part,
+                                                     spec.fewshot->dataset.filter));
     if (!passes) continue;
     Example example;
     ASSIGN_OR_RETURN(example.problem, ProblemFromRow(spec.fields, *row, file, choice_seed));
@@ -201,7 +202,8 @@ class TaskStream final : public ProblemStream {
         continue;
       }
       if (!row) break;
-      ASSIGN_OR_RETURN(const bool passes, PassesFilter(*row, file_, task_.dataset.filter));
+      ASSIGN_OR_RETURN(const bool passes, PassesFilter(*row, row->part.empty() ? file_ : row->part,
+                                                       task_.dataset.filter));
       if (!passes) continue;
       ++asked_;
       return Ask(*row);
@@ -370,7 +372,10 @@ absl::Status CheckPinned(const std::string& file, const std::string& sha256) {
 // name, what was imported and pinned must not be replaced by it unseen.
 absl::Status CheckPinnedElsewhere(const SearchPath& path, const std::string& file,
                                   const std::string& name, const std::string& sha256) {
-  if (fs::path(name).has_parent_path()) return absl::OkStatus();  // this one was pointed at
+  // One that was pointed at, or some of the parts that a set is joined from.
+  if (fs::path(name).has_parent_path() || fs::path(file).filename() != name) {
+    return absl::OkStatus();
+  }
   for (const std::string& directory : path.data_directories) {
     ASSIGN_OR_RETURN(const DataManifest manifest, ReadDataManifest(directory));
     const PinnedSet* pinned = manifest.FindFile(name);

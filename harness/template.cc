@@ -236,6 +236,15 @@ class Interpreter {
     return InvalidArgument("'%s' is undefined%s", path, NearestMember(from, frame));
   }
 
+  // What becomes a piece of another text: `'%s' % x`, `'%s' | format(x)`, `'{}'.format(x)`.
+  absl::Status CheckPieces(const std::vector<Expression*>& pieces, const Value* values,
+                           Frame* frame) {
+    for (size_t i = 0; i < pieces.size(); ++i) {
+      RETURN_IF_ERROR(CheckHole(values[i], *pieces[i], frame));
+    }
+    return absl::OkStatus();
+  }
+
   // `x if y` writes nothing where y does not hold: that is what it says.
   static bool IsLeftOutElse(const Value& value) { return value.view_text() == kLeftOutElse; }
 
@@ -677,6 +686,9 @@ class Interpreter {
     Arguments args;
     RETURN_IF_ERROR(EvaluateArguments(node.arguments, frame, &args));
     line_ = node.line;
+    if (callee.is(Kind::kMethod) && MemberName(*node.children[0]) == "format") {
+      RETURN_IF_ERROR(CheckPieces(node.arguments.positional, args.positional.data(), frame));
+    }
     return CallValue(callee, args);
   }
 
@@ -687,6 +699,9 @@ class Interpreter {
     line_ = node.line;
     if (node.kind == Expression::Kind::kFilter && !TakesHoles(node)) {
       RETURN_IF_ERROR(CheckHole(input, *node.children[0], frame));
+    }
+    if (node.kind == Expression::Kind::kFilter && node.spec->name == "format") {
+      RETURN_IF_ERROR(CheckPieces(node.arguments.positional, args.positional.data(), frame));
     }
     ValueOr result = Call(runtime_, *node.spec, input, args);
     if (result.ok()) return result;
@@ -709,6 +724,12 @@ class Interpreter {
     ASSIGN_OR_RETURN(const Value left, Evaluate(*node.children[0], frame));
     ASSIGN_OR_RETURN(const Value right, Evaluate(*node.children[1], frame));
     line_ = node.line;
+    if (node.op == Operator::kModulo && left.is_string()) {
+      const Expression& given = *node.children[1];
+      const bool several = given.kind == Expression::Kind::kTuple;
+      RETURN_IF_ERROR(several ? CheckPieces(given.children, right.items, frame)
+                              : CheckHole(right, given, frame));
+    }
     return Arithmetic(runtime_, node.op, left, right);
   }
 

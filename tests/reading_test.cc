@@ -205,6 +205,10 @@ TEST_F(Reading, SamplesAreChosenByOutcomeProblemAndNumber) {
   EXPECT_EQ(count({"show", "--problem", "p1"}), 2u);
   EXPECT_EQ(count({"show", "--problem", "p1", "--sample", "2"}), 1u);
   EXPECT_EQ(count({"show", "--outcome", "no-answer"}), 1u);
+  EXPECT_EQ(Ask({"show", "--sample", "2"}).status, 0);
+  const ProgramEnd beyond = Ask({"show", "--sample", "99"});
+  EXPECT_EQ(beyond.status, 1);
+  EXPECT_THAT(beyond.err, HasSubstr("holds no sample 99"));
   const ProgramEnd absent = Ask({"show", "--problem", "p9"});
   EXPECT_EQ(absent.status, 1);
   EXPECT_THAT(absent.err, HasSubstr("no such sample of a problem 'p9'"));

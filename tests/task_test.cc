@@ -811,6 +811,9 @@ TEST(TaskTest, AFileBesideTheTaskIsHeldAgainstThePinOfItsName) {
   pin("t.jsonl", std::string(64, '0'));
   folder.Write("t.yaml", With(kTask, "{file: t.jsonl}", "{file: t.jsonl, sha256: " + own + "}"));
   EXPECT_OK(folder.Ask()) << "the task's own pin decides";
+  pin("all.jsonl", std::string(64, '0'));
+  folder.Write("t.yaml", With(kTask, "{file: t.jsonl}", "{file: all.jsonl, parts: [t.jsonl]}"));
+  EXPECT_OK(folder.Ask({.release = "v1"})) << "a part is no other version of the whole";
 }
 
 // --- tasks check ---

@@ -217,6 +217,10 @@ TEST(Template, HolesCanBeForbiddenInTheOutput) {
       {"{{ row.list[0].a }}", "t:1: 'row.list.0.a' is null"},
       {"{{ row.get('gone') }}", "t:1: a null would be written as the word None"},
       {"{% set x = nil %}{{ x }}", "t:1: 'x' is null"},
+      {"{{ 'Q: %s' % nil }}", "t:1: 'nil' is null"},
+      {"{{ '%s %s' % (question, row.nil) }}", "t:1: 'row.nil' is null"},
+      {"{{ '%s' | format(nil) }}", "t:1: 'nil' is null"},
+      {"{{ '{} {}'.format(question, nil) }}", "t:1: 'nil' is null"},
   };
   for (const auto& [source, message] : wrong) {
     EXPECT_THAT(ErrorOf(source, context, strict), testing::StartsWith(std::string(message)))
@@ -230,6 +234,9 @@ TEST(Template, HolesCanBeForbiddenInTheOutput) {
       {"[{{ question if nil }}]", "[]"},
       {"{{ nil | tojson }}{{ row.deep.no | tojson }}", "nullnull"},
       {"{{ row.list }}", "[{'a': None}]"},
+      {"{{ '%s %s' % (question, 1) }}{{ '%s' | format(question) }}{{ '{}'.format(2) }}",
+       "Why? 1Why?2"},
+      {"{{ 'a b'.split(nil) | join('-') }}{{ 7 % 4 }}", "a-b3"},
       {"{{ '' }}{{ ' ' | trim }}", ""},
   };
   for (const auto& [source, text] : right) {
