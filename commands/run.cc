@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <filesystem>
 #include <memory>
 
 #include "commands/shared/fetching.h"
@@ -262,12 +263,25 @@ absl::Status CheckBackend(const RunRequest& request) {
   return backend->check ? backend->check(MakeBackendConfig(request)) : absl::OkStatus();
 }
 
+absl::Status CheckDatabase(const std::string& database) {
+  std::error_code ignored;
+  if (std::filesystem::exists(database, ignored)) {
+    return Store::Open(database, StoreMode::kReadOnly).status();
+  }
+  const auto folder = std::filesystem::absolute(database, ignored).parent_path();
+  if (std::filesystem::is_directory(folder, ignored)) return absl::OkStatus();
+  return NotFound("--db %s: its folder is not there", database);
+}
+
 absl::StatusOr<int> Run(const Options& options) {
   ASSIGN_OR_RETURN(const RunRequest request, MakeRequest(options));
   RETURN_IF_ERROR(ApplyIsolation(request.isolation));
   ASSIGN_OR_RETURN(RunPlan plan, MakeRunPlan(request));
   RETURN_IF_ERROR(CheckMetrics(plan.tasks));
-  if (options.dry_run) RETURN_IF_ERROR(CheckBackend(request));
+  if (options.dry_run) {
+    RETURN_IF_ERROR(CheckBackend(request));
+    RETURN_IF_ERROR(CheckDatabase(options.database));
+  }
   RETURN_IF_ERROR(FetchForRun(plan.search, plan.tasks, request.data_dirs, options.fetch));
   // The data directory may be new.
   plan.search = DefaultSearchPath(request.include_paths, request.data_dirs);

@@ -27,6 +27,7 @@ constexpr size_t kSpareExamples = 8;
 
 struct Example {
   uint64_t order = 0;
+  std::string where;  // FILE:LINE
   Problem problem;
   std::vector<Message> question;
   std::string reply;
@@ -140,6 +141,7 @@ absl::StatusOr<std::vector<Example>> DrawExamples(const TaskSpec& spec, const st
     if (!passes) continue;
     Example example;
     ASSIGN_OR_RETURN(example.problem, ProblemFromRow(spec.fields, *row, file, choice_seed));
+    example.where = absl::StrFormat("%s:%d", row->part.empty() ? file : row->part, row->line);
     example.order = ExampleOrder(spec.fewshot->seed, example.problem.id);
     if (heap.size() == wanted && example.order >= heap.front().order) continue;
     heap.push_back(std::move(example));
@@ -153,7 +155,7 @@ absl::StatusOr<std::vector<Example>> DrawExamples(const TaskSpec& spec, const st
 }
 
 absl::Status RenderExample(const TaskSpec& spec, Example* example) {
-  const std::string where = "the few-shot example '" + example->problem.id + "'";
+  const std::string where = example->where + ": as a few-shot example";
   example->asks = Asks(spec, example->problem);
   Json context = TemplateContext(example->problem);
   if (spec.fewshot->question) {

@@ -219,6 +219,8 @@ TEST(CommandLine, ADryRunRefusesWhatTheRunWould) {
       {{"--model", "m", "--base-url", "http://a b/v1"}, "--base-url: expected"},
       {{"--base-url", url}, "--model: expected NAME"},
       {{"--model", "no_such_model"}, "no backend knows what to do with it"},
+      {{"--db", "/no/such/folder/x.db"}, "--db /no/such/folder/x.db: its folder is not there"},
+      {{"--db", SourcePath("README.md")}, "README.md"},
       {{"--model", "replay:/no/such.jsonl"}, "/no/such.jsonl"},
       {{"--model", "m", "--base-url", url, "--api-key-env", "ASSAY_NO_SUCH"}, "is not set"}};
   for (const auto& [words, message] : wrong) {

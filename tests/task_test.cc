@@ -608,6 +608,21 @@ TEST(TaskTest, AnExampleOfAnotherFormIsComparedByBothTemplates) {
   }
 }
 
+TEST(TaskTest, AnExampleThatCannotBeShownIsToldWithItsLine) {
+  const std::string yaml =
+      With(kTask, "extract:", "fewshot: {count: 1, file: train.jsonl}\nextract:");
+  const std::pair<const char*, const char*> cases[] = {
+      {R"({"id":"x","question":null,"answer":"1","subject":"s"})",
+       "train.jsonl:1: as a few-shot example: "},
+      {R"({"id":"x","questin":"?","answer":"1","subject":"s"})",
+       "train.jsonl:1: as a few-shot example: the template uses 'question', which this row has"}};
+  for (const auto& [row, message] : cases) {
+    Folder folder(yaml);
+    folder.Write("train.jsonl", std::string(row) + "\n");
+    EXPECT_THAT(MessageOf(folder.Ask().status()), HasSubstr(message)) << row;
+  }
+}
+
 TEST(TaskTest, TooFewRowsForTheExamplesIsAnError) {
   EXPECT_THAT(MessageOf(Folder(FewShotTask(""), ManyRows(2)).Ask().status()),
               HasSubstr("too few to draw 2 few-shot examples"));
