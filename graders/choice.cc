@@ -84,6 +84,7 @@ bool SameChoice(std::string_view a, std::string_view b) {
 Grader ChoiceGrader() {
   Grader grader;
   grader.name = "choice";
+  grader.version = 2;
   grader.about = "the letter of the right choice, or its text where no other choice has the same";
   grader.bind = [](const Json& options) -> absl::StatusOr<BoundGrader> {
     if (options.size() > 0) {

@@ -117,7 +117,7 @@ std::string Normal(std::string_view given, const ExactOptions& options) {
   const std::string_view text = narrow;
   const std::string normal = NormalText(text, !options.ignore_case);
   if (options.numbers) {
-    const std::optional<std::string> number = CanonicalDecimal(WithoutSigns(normal));
+    const std::optional<std::string> number = CanonicalNumber(WithoutSigns(normal));
     if (number) return *number;
   }
   return options.ignore_punctuation ? WithoutPunctuation(normal) : normal;
@@ -138,6 +138,7 @@ Verdict Compare(std::string_view answer, std::string_view reference, const Exact
 Grader ExactGrader() {
   Grader grader;
   grader.name = "exact";
+  grader.version = 2;
   grader.about = "the same text but for case, blanks and number spelling (073 = 73, 1.50 = 1.5)";
   grader.options = {"ignore_case", "ignore_punctuation", "numbers", "full_width"};
   grader.bind = [known = grader.options](const Json& json) -> absl::StatusOr<BoundGrader> {

@@ -167,6 +167,37 @@ std::u32string Without(std::u32string_view text, char32_t c) {
   return rest;
 }
 
+namespace {
+
+icu::UnicodeString Nfc(const icu::UnicodeString& text) {
+  UErrorCode error = U_ZERO_ERROR;
+  const icu::Normalizer2* nfc = icu::Normalizer2::getNFCInstance(error);
+  CHECK(U_SUCCESS(error));
+  const icu::UnicodeString composed = nfc->normalize(text, error);
+  CHECK(U_SUCCESS(error));
+  return composed;
+}
+
+icu::UnicodeString FromUtf8(std::string_view text) {
+  return icu::UnicodeString::fromUTF8(
+      icu::StringPiece(text.data(), static_cast<int32_t>(text.size())));
+}
+
+}  // namespace
+
+std::string Composed(std::string_view text) {
+  std::string utf8;
+  Nfc(FromUtf8(text)).toUTF8String(utf8);
+  return utf8;
+}
+
+std::string CaseFolded(std::string_view text) {
+  icu::UnicodeString folded = Nfc(FromUtf8(text));
+  std::string utf8;
+  Nfc(folded.foldCase(U_FOLD_CASE_DEFAULT)).toUTF8String(utf8);
+  return utf8;
+}
+
 char32_t Compose(char32_t letter, char32_t mark) {
   UErrorCode error = U_ZERO_ERROR;
   const icu::Normalizer2* nfc = icu::Normalizer2::getNFCInstance(error);

@@ -34,6 +34,11 @@ std::vector<std::u32string_view> SplitAt(std::u32string_view text, std::u32strin
 std::vector<std::u32string_view> SplitAtBlanks(std::u32string_view text);  // str.split()
 std::u32string Without(std::u32string_view text, char32_t c);
 
+// unicodedata.normalize("NFC"), and str.casefold() between two of them: "BRASÍLIA", "Brasília" and
+// its spelling with a combining accent are one. `text` must be valid UTF-8.
+std::string Composed(std::string_view text);
+std::string CaseFolded(std::string_view text);
+
 // Composes a letter and one combining mark, or 0 where there is no such letter.
 char32_t Compose(char32_t letter, char32_t mark);
 

@@ -1,9 +1,12 @@
 // Works on digits, not on values: a number of a million digits is compared, not computed.
 #include "graders/rational/decimal_text.h"
 
+#include <algorithm>
 #include <array>
 
+#include "graders/instructions/unicode.h"
 #include "harness/text.h"
+#include "re2/re2.h"
 
 namespace assay {
 namespace {
@@ -56,8 +59,15 @@ std::string_view WithoutPair(std::string_view text) {
   struct Pair {
     std::string_view open, close;
   };
-  static constexpr std::array<Pair, 6> kPairs = {
-      {{"$", "$"}, {"\"", "\""}, {"'", "'"}, {"“", "”"}, {"`", "`"}, {"**", "**"}}};
+  static constexpr std::array<Pair, 9> kPairs = {{{"$$", "$$"},
+                                                  {"$", "$"},
+                                                  {"\\(", "\\)"},
+                                                  {"\\[", "\\]"},
+                                                  {"\"", "\""},
+                                                  {"'", "'"},
+                                                  {"“", "”"},
+                                                  {"`", "`"},
+                                                  {"**", "**"}}};
   for (const Pair& pair : kPairs) {
     const bool around = text.size() >= pair.open.size() + pair.close.size() &&
                         text.starts_with(pair.open) && text.ends_with(pair.close);
@@ -67,6 +77,57 @@ std::string_view WithoutPair(std::string_view text) {
     if (!Contains(inner, pair.open) && !Contains(inner, pair.close)) return Trim(inner);
   }
   return text;
+}
+
+// The content of \text{...}, \textbf{...} and the like, where that is the whole of `text`.
+std::string_view WithoutMacro(std::string_view text) {
+  static constexpr std::array<std::string_view, 16> kMacros = {
+      "\\text",       "\\textbf", "\\textit", "\\textrm",      "\\textsf", "\\texttt",
+      "\\textnormal", "\\emph",   "\\mbox",   "\\mathrm",      "\\mathbf", "\\mathit",
+      "\\mathsf",     "\\mathtt", "\\boxed",  "\\operatorname"};
+  const size_t open = text.find('{');
+  if (open == kNowhere || !text.ends_with("}")) return text;
+  const std::string_view name = TrimRight(text.substr(0, open));
+  if (std::find(kMacros.begin(), kMacros.end(), name) == kMacros.end()) return text;
+  int depth = 0;
+  for (size_t i = open; i + 1 < text.size(); ++i) {
+    if (text[i] == '\\') {
+      ++i;
+    } else if (text[i] == '{') {
+      ++depth;
+    } else if (text[i] == '}' && --depth == 0) {
+      return text;  // "\text{A} or \text{B}"
+    }
+  }
+  return Trim(text.substr(open + 1, text.size() - open - 2));
+}
+
+// Pairs of marks and macros around the whole, and one final period, in whatever order they stand.
+std::string_view WithoutFrame(std::string_view text) {
+  bool period = false;
+  for (size_t before = text.size() + 1; text.size() < before;) {
+    before = text.size();
+    text = WithoutMacro(WithoutPair(Trim(text)));
+    if (period || !text.ends_with(".") || text.ends_with("..")) continue;
+    text = TrimRight(text.substr(0, text.size() - 1));
+    period = true;
+  }
+  return text;
+}
+
+// `decimal` as CanonicalDecimal gives it, its point moved `places` to the right.
+std::string Moved(std::string_view decimal, int places) {
+  const bool minus = decimal.starts_with("-");
+  if (minus) decimal.remove_prefix(1);
+  const size_t point = std::min(decimal.find('.'), decimal.size());
+  std::string digits(decimal.substr(0, point));
+  if (point < decimal.size()) digits += decimal.substr(point + 1);
+  int whole = static_cast<int>(point) + places;
+  if (whole < 0) digits.insert(0, static_cast<size_t>(-whole), '0');
+  whole = std::max(whole, 0);
+  if (digits.size() < static_cast<size_t>(whole)) digits.append(whole - digits.size(), '0');
+  digits.insert(static_cast<size_t>(whole), ".");
+  return (minus ? "-" : "") + digits;
 }
 
 }  // namespace
@@ -89,19 +150,34 @@ std::optional<std::string> CanonicalDecimal(std::string_view text) {
   return minus && canonical != "0" ? "-" + canonical : canonical;
 }
 
+std::optional<std::string> CanonicalNumber(std::string_view text) {
+  if (std::optional<std::string> decimal = CanonicalDecimal(text)) return decimal;
+  constexpr size_t kLongest = 4000;
+  if (text.size() > kLongest) return std::nullopt;
+  static const auto* power = new RE2(
+      R"(([-+−]?[\d.,{}\\!]*\d\.?)(?:[eE]|\s*(?:\\times|\\cdot|×|·|\*|x)\s*10\s*(?:\^|\*\*))\s*\{?([-+−]?\d{1,4})\}?)");
+  std::string mantissa, exponent;
+  if (!RE2::FullMatch(std::string(Trim(text)), *power, &mantissa, &exponent)) return std::nullopt;
+  const std::optional<std::string> decimal = CanonicalDecimal(mantissa);
+  const std::optional<std::string> places = CanonicalDecimal(exponent);
+  if (!decimal || !places) return std::nullopt;
+  const int64_t moved = ParseInt(*places).value_or(0);
+  if (moved > 1000 || moved < -1000) return std::nullopt;
+  return CanonicalDecimal(Moved(*decimal, static_cast<int>(moved)));
+}
+
 std::string NormalText(std::string_view text, bool keep_case) {
-  text = Trim(text);
-  text = WithoutPair(text);
-  if (text.ends_with(".") && !text.ends_with(".."))
-    text = TrimRight(text.substr(0, text.size() - 1));
-  text = WithoutPair(text);
+  text = WithoutFrame(text);
   std::string normal;
   for (const char c : text) {
     const bool blank = c == ' ' || (c >= '\t' && c <= '\r');
     if (blank && normal.ends_with(' ')) continue;
     normal += blank ? ' ' : c;
   }
-  return keep_case ? normal : ToLowerAscii(normal);
+  const bool ascii = std::all_of(normal.begin(), normal.end(),
+                                 [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+  if (ascii || FirstInvalidUtf8(normal)) return keep_case ? normal : ToLowerAscii(normal);
+  return keep_case ? instructions::Composed(normal) : instructions::CaseFolded(normal);
 }
 
 }  // namespace assay

@@ -11,8 +11,13 @@ namespace assay {
 // Nothing where `text` is not just a sign, digits in groups of three or ungrouped, and decimals.
 std::optional<std::string> CanonicalDecimal(std::string_view text);
 
-// Blanks at the ends gone, runs of blanks one space, ASCII letters small, one final period or pair
-// of $...$ or quotation marks around the whole gone.
+// CanonicalDecimal, or of one times a power of ten: "5e-2" and "5\times10^{-2}" are "0.05". Nothing
+// for a power beyond 1000 places.
+std::optional<std::string> CanonicalNumber(std::string_view text);
+
+// Blanks at the ends gone, runs of blanks one space, letters small (Unicode's full case folding)
+// and composed, one final period gone, and what stands around the whole: $...$, \(...\), quotation
+// marks, \text{...} and its kin. Bytes that are no UTF-8 keep all but ASCII as it is.
 std::string NormalText(std::string_view text, bool keep_case = false);
 
 }  // namespace assay
