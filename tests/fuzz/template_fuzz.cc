@@ -1,9 +1,11 @@
 // Any template over any context, under small limits: it ends, within its limits, the same way
-// twice, and an error names a line. The bytes are the source, a NUL, and the context as JSON.
+// twice (where holes are forbidden: the same, or an error), and an error names a line. The bytes
+// are the source, a NUL, and the context as JSON.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "harness/template.h"
 #include "harness/text.h"
@@ -58,5 +60,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   const absl::StatusOr<std::string> again = parsed->Render(context, limits);
   Require(again.status() == text.status() && (!text.ok() || *again == *text));
+  // Where holes are forbidden, it is an error or the same text.
+  TemplateLimits strict = limits;
+  strict.write_holes = false;
+  std::vector<std::string> blank;
+  const absl::StatusOr<std::string> whole = parsed->Render(context, strict, &blank);
+  Require(whole.ok() ? text.ok() && *whole == *text : NamesALine(whole.status()));
+  for (const std::string& name : blank) Require(!name.empty());
+  for (const std::string& name : parsed->MembersRead("d")) Require(!name.empty());
   return 0;
 }
