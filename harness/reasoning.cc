@@ -1,6 +1,9 @@
-// One pass finds the tags that are used; the last closing and the first opening one decide.
+// One pass finds the tags that are used; the last closing and the first opening one decide. Where
+// an opening tag stands behind the last closing one, a second pass over that part asks whether it
+// is only shown there: in a code block, or as a word of a sentence.
 #include "harness/reasoning.h"
 
+#include <algorithm>
 #include <array>
 
 #include "harness/byte_search.h"
@@ -91,14 +94,92 @@ Tags FindTags(std::string_view text) {
   return tags;
 }
 
+// A run of three or more backticks or tildes at the front of a line.
+struct Fence {
+  char mark = 0;  // 0: the line has none
+  size_t length = 0;
+  bool bare = false;  // nothing behind it: it may close a block
+};
+
+Fence FenceOf(std::string_view line) {
+  line = Trim(line);
+  Fence fence;
+  if (line.empty() || (line[0] != '`' && line[0] != '~')) return fence;
+  fence.length = std::min(line.find_first_not_of(line[0]), line.size());
+  if (fence.length < 3) return {};
+  const std::string_view info = line.substr(fence.length);
+  if (line[0] == '`' && Contains(info, "`")) return {};  // ```x``` is code within a line
+  fence.mark = line[0];
+  fence.bare = info.empty();
+  return fence;
+}
+
+// "The user wrote <think>. I answer": a word of a sentence. Text stands before it on its line, and
+// what follows goes on with that sentence, as no thinking begins.
+bool IsWordOfSentence(std::string_view text, const Tag& tag) {
+  const std::string_view before = text.substr(0, tag.begin), after = text.substr(tag.end);
+  if (!before.ends_with(' ') || after.empty()) return false;
+  const std::string_view word = TrimRight(before);
+  if (word.empty() || word.size() + 1 != before.size() || word.back() == '>') return false;
+  constexpr std::string_view kMarks = ".,;:!?)";
+  if (kMarks.find(after[0]) != kNowhere)
+    return after.size() == 1 || after[1] == ' ' || after[1] == '\n';
+  for (const std::string_view noun : {" tag", " token", " block", " element", " marker"}) {
+    if (after.starts_with(noun)) return true;
+  }
+  return false;
+}
+
+// A block that shows a tag is short. Thinking that runs from a tag to a fence of its own is not.
+constexpr size_t kLongestShown = 1000;
+
+// The first opening tag of `text` from `from` on that begins thinking: one that is neither quoted
+// nor a word of a sentence nor shown in a code block that is closed soon.
+Tag FirstUsedOpening(std::string_view text, size_t from) {
+  Fence open;
+  Tag shown;  // the first tag in the block that is open
+  for (size_t line = from; line < text.size();) {
+    const size_t newline = std::min(text.find('\n', line), text.size());
+    const Fence fence = FenceOf(text.substr(line, newline - line));
+    const bool closes =
+        open.mark != 0 && fence.mark == open.mark && fence.bare && fence.length >= open.length;
+    if (closes) {
+      if (shown.begin != kNowhere && newline - shown.begin > kLongestShown) return shown;
+      open = {};
+      shown = {};
+    } else if (open.mark == 0 && fence.mark != 0) {
+      open = fence;
+    }
+    for (size_t at = line; (at = FindAnyOf(text.substr(0, newline), "<[\xE2", at)) != kNowhere;) {
+      const Tag tag = ReadTag(text, at);
+      if (tag.begin == kNowhere || tag.closing || IsQuoted(text, tag) ||
+          IsWordOfSentence(text, tag)) {
+        ++at;
+        continue;
+      }
+      if (open.mark == 0) return tag;
+      if (shown.begin == kNowhere) shown = tag;
+      at = tag.end;
+      if (at >= newline) break;
+    }
+    line = newline + 1;
+  }
+  return shown;
+}
+
 std::string WithoutTag(std::string_view text, const Tag& tag) {
   if (tag.begin >= text.size()) return std::string(text);
   return std::string(text.substr(0, tag.begin)) + std::string(text.substr(tag.end));
 }
 
 SplitReply SplitByTags(std::string_view content, bool prefix_opened) {
-  const Tags tags = FindTags(content);
+  Tags tags = FindTags(content);
   const bool closes = tags.last_closing.begin != kNowhere;
+  if (tags.reopened) {
+    const Tag used = FirstUsedOpening(content, closes ? tags.last_closing.end : 0);
+    tags.reopened = used.begin != kNowhere;
+    if (!closes) tags.first_opening = used;
+  }
   SplitReply split;
   split.unclosed = tags.reopened || (prefix_opened && !closes);
   if (split.unclosed) {

@@ -9,7 +9,10 @@
 // ">"; Magistral's [THINK] [/THINK]; Kimi's ◁think▷ ◁/think▷. Any closing form ends any opening
 // one. <thought>, <reasoning>, <reflection> are not tags: prompts ask for them as part of the
 // answer. A tag that is alone between two quotation marks or backticks ("</think>", `<think>`) is
-// talked about, not used, and is passed over.
+// talked about, not used, and is passed over. So is an opening tag behind the last closing one (or
+// with none in the reply) that is shown in a closed code block of at most 1000 bytes, or is a word
+// of a sentence ("you wrote <think>.", "the <think> tag"): thinking begins the reply or a line, and
+// does not begin with a comma.
 #pragma once
 
 #include <optional>

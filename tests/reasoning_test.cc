@@ -83,5 +83,19 @@ TEST(Reasoning, SixtyFourMegabytesOfTagsAreReadOnce) {
   EXPECT_EQ(split.reasoning.size(), text.size() - std::string_view("<think>").size());
 }
 
+TEST(Reasoning, SixtyFourMegabytesOfMentionsAreReadTwiceAtMost) {
+  std::string text;
+  text.reserve(65u << 20);
+  while (text.size() < (64u << 20)) text += "you wrote <think>. \n```\n<think>\n```\n    ";
+  const SplitReply split = SplitReasoning(text, std::nullopt, false);
+  EXPECT_FALSE(split.unclosed);
+  EXPECT_EQ(split.answer.size(), text.size());
+}
+
+TEST(Reasoning, ALongBlockThatBeginsWithATagIsThinking) {
+  const std::string text = "```\n<think>\n" + std::string(2000, 'x') + "\n```\n4";
+  EXPECT_TRUE(SplitReasoning(text, std::nullopt, false).unclosed);
+}
+
 }  // namespace
 }  // namespace assay
