@@ -496,7 +496,7 @@ absl::StatusOr<std::vector<TaskListing>> ListTasks(const SearchPath& path,
       if (!seen.insert(file.stem().string()).second) continue;
       absl::StatusOr<TaskListing> listing = ListTask(file);
       RETURN_IF_ERROR(pass_over(listing.status()));
-      if (listing.ok()) listings.emplace(listing->name, *std::move(listing));
+      if (listing.ok()) listings[file.stem().string()] = *std::move(listing);
     }
   }
   std::vector<TaskListing> sorted;

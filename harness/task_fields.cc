@@ -398,13 +398,13 @@ absl::StatusOr<std::string> RenderChecked(const CheckedTemplate& text, const Jso
                                           std::vector<std::string>* blank) {
   for (const std::string& name : text.names) {
     if (context.Find(name) == nullptr) {
-      return NotInContext(where, "'" + name + "'", name, context);
+      return NotInContext(where, absl::StrFormat("'%s'", name), name, context);
     }
   }
   const Json* row = context.Find("row");
   for (const std::string& field : text.row_fields) {
     if (row != nullptr && row->Find(field) == nullptr) {
-      return NotInContext(where, "row['" + field + "']", field, *row);
+      return NotInContext(where, absl::StrFormat("row['%s']", field), field, *row);
     }
   }
   const TemplateLimits limits = {.write_holes = false};
