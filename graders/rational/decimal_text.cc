@@ -105,7 +105,9 @@ std::string_view WithoutMacro(std::string_view text) {
 // Pairs of marks and macros around the whole, and one final period, in whatever order they stand.
 std::string_view WithoutFrame(std::string_view text) {
   bool period = false;
-  for (size_t before = text.size() + 1; text.size() < before;) {
+  constexpr int kMostFrames = 8;  // so that a text of nothing but frames is read in linear time
+  size_t before = text.size() + 1;
+  for (int i = 0; i < kMostFrames && text.size() < before; ++i) {
     before = text.size();
     text = WithoutMacro(WithoutPair(Trim(text)));
     if (period || !text.ends_with(".") || text.ends_with("..")) continue;

@@ -623,10 +623,10 @@ bool IsHypothetical(std::string_view text, size_t at) {
   return false;
 }
 
-// "Hold on." as a sentence's beginning; charges that hold on to something take nothing back.
-bool SaysHoldOn(std::string_view lower) {
-  static constexpr std::string_view kHold = "hold on";
-  for (size_t at = 0; (at = lower.find(kHold, at)) != kNowhere; at += kHold.size()) {
+// Whether a sentence begins with `phrase`: "Hold on." does, charges that hold on to something do
+// not.
+bool BeginsSentence(std::string_view lower, std::string_view phrase) {
+  for (size_t at = 0; (at = lower.find(phrase, at)) != kNowhere; at += phrase.size()) {
     const size_t before = at == 0 ? kNowhere : lower.find_last_not_of(" *_\t", at - 1);
     if (before == kNowhere || Contains("\n\r.!?,;:-(", lower.substr(before, 1))) return true;
   }
@@ -636,30 +636,47 @@ bool SaysHoldOn(std::string_view lower) {
 // "The answer is A? No.", "A? Or B": a letter that its own reply questions. "A?" alone is a guess,
 // and a guess is an answer.
 bool IsQuestioned(std::string_view text, size_t letter_end) {
-  static constexpr std::array<std::string_view, 9> kAgainst = {
-      "no", "nope", "not", "or", "maybe", "perhaps", "hmm", "wait", "let"};
+  static constexpr std::array<std::string_view, 8> kAgainst = {"no",    "nope",    "not", "or",
+                                                               "maybe", "perhaps", "hmm", "wait"};
   constexpr size_t kNear = 60;
   const std::string_view near = text.substr(letter_end, kNear);
   const size_t mark = near.find_first_not_of(" )]}*_\"'`$");
   if (mark == kNowhere || near[mark] != '?') return false;
-  const std::vector<Token> tokens = Tokenizer(near.substr(mark + 1)).Read();
-  return !tokens.empty() &&
-         (tokens[0].kind == Kind::kLetter ? tokens[0].capital : IsOneOf(tokens[0].word, kAgainst));
+  const StatementReader reader(near.substr(mark + 1), 26);
+  const std::vector<Token>& tokens = reader.tokens();
+  if (tokens.empty()) return false;
+  return tokens[0].kind == Kind::kLetter ? tokens[0].capital && reader.IsChoice(0)
+                                         : IsOneOf(tokens[0].word, kAgainst);
 }
 
 // The reply takes something back between two of its statements.
 bool TakesBack(std::string_view between) {
-  static constexpr std::array<std::string_view, 22> kTurns = {
-      "wait",          "actually",          "correction",  "let me re",
-      "let me double", "on second thought", "hmm",         "i made a",
-      "sorry",         "scratch that",      "i was wrong", "that is wrong",
-      "that's wrong",  "reconsider",        "recheck",     "apolog",
-      "oops",          "my mistake",        "strike that", "i take that back",
-      "i misread",     "let me check again"};
+  static constexpr std::array<std::string_view, 21> kTurns = {"wait",
+                                                              "actually",
+                                                              "correction",
+                                                              "let me re",
+                                                              "let me double",
+                                                              "on second thought",
+                                                              "hmm",
+                                                              "i made a",
+                                                              "sorry",
+                                                              "scratch that",
+                                                              "i was wrong",
+                                                              "that is wrong",
+                                                              "that's wrong",
+                                                              "reconsider",
+                                                              "recheck",
+                                                              "apolog",
+                                                              "oops",
+                                                              "strike that",
+                                                              "i take that back",
+                                                              "i misread",
+                                                              "let me check again"};
   const std::string lower = ToLowerAscii(between.substr(0, 20000));
-  return SaysHoldOn(lower) || std::any_of(kTurns.begin(), kTurns.end(), [&](std::string_view turn) {
-           return Contains(lower, turn);
-         });
+  return BeginsSentence(lower, "hold on") || BeginsSentence(lower, "my mistake.") ||
+         BeginsSentence(lower, "my mistake,") || BeginsSentence(lower, "my mistake:") ||
+         std::any_of(kTurns.begin(), kTurns.end(),
+                     [&](std::string_view turn) { return Contains(lower, turn); });
 }
 
 constexpr std::array<std::string_view, 37> kAnswerWords = {
