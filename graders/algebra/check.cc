@@ -336,7 +336,7 @@ class CapitalRunReader {
          {"\\text{", "\\textbf{", "\\textit{", "\\textrm{", "\\texttt{", "\\mbox{"}) {
       if (Take(text)) return OpenGroup(/*text=*/true);
     }
-    for (const std::string_view group : {"\\mathrm{", "\\mathbf{", "{"}) {
+    for (const std::string_view group : {"\\mathrm{", "\\mathbf{", "\\overline{", "{"}) {
       if (Take(group)) return OpenGroup(/*text=*/false);
     }
     if (Take("}")) return CloseGroup();
@@ -380,11 +380,20 @@ class CapitalRunReader {
   CapitalRuns found_;
 };
 
+// "BAC" of "x = BAC"; an equation with more on its left is a formula.
+std::string_view WithoutName(std::string_view text) {
+  const size_t equals = text.find('=');
+  if (equals == std::string_view::npos) return text;
+  std::string_view name = Trim(text.substr(0, equals));
+  if (name.starts_with("$")) name = Trim(name.substr(1));
+  return name.size() == 1 ? text.substr(equals + 1) : text;
+}
+
 // "HTTH" and "HHTT", "RGB" and "BGR": words, or orders, of the same capitals, which as products
 // would be equal.
 bool MayBeOrders(std::string_view a, std::string_view b) {
-  std::optional<CapitalRuns> left = CapitalRunReader(a).Read();
-  std::optional<CapitalRuns> right = CapitalRunReader(b).Read();
+  std::optional<CapitalRuns> left = CapitalRunReader(WithoutName(a)).Read();
+  std::optional<CapitalRuns> right = CapitalRunReader(WithoutName(b)).Read();
   if (!left || !right || !(left->words || right->words)) return false;
   if (!left->in_order && !right->in_order) {
     std::sort(left->runs.begin(), left->runs.end());
