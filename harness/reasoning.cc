@@ -120,7 +120,7 @@ bool IsWordOfSentence(std::string_view text, const Tag& tag) {
   const std::string_view before = text.substr(0, tag.begin), after = text.substr(tag.end);
   if (!before.ends_with(' ') || after.empty()) return false;
   const std::string_view word = TrimRight(before);
-  if (word.empty() || word.size() + 1 != before.size() || word.back() == '>') return false;
+  if (word.empty() || word.size() + 1 != before.size()) return false;
   constexpr std::string_view kMarks = ".,;:!?)";
   if (kMarks.find(after[0]) != kNowhere)
     return after.size() == 1 || after[1] == ' ' || after[1] == '\n';
@@ -133,12 +133,12 @@ bool IsWordOfSentence(std::string_view text, const Tag& tag) {
 // A block that shows a tag is short. Thinking that runs from a tag to a fence of its own is not.
 constexpr size_t kLongestShown = 1000;
 
-// The first opening tag of `text` from `from` on that begins thinking: one that is neither quoted
+// The first opening tag of `text` that begins thinking: one that is neither quoted
 // nor a word of a sentence nor shown in a code block that is closed soon.
-Tag FirstUsedOpening(std::string_view text, size_t from) {
+Tag FirstUsedOpening(std::string_view text) {
   Fence open;
   Tag shown;  // the first tag in the block that is open
-  for (size_t line = from; line < text.size();) {
+  for (size_t line = 0; line < text.size();) {
     const size_t newline = std::min(text.find('\n', line), text.size());
     const Fence fence = FenceOf(text.substr(line, newline - line));
     const bool closes =
@@ -176,7 +176,7 @@ SplitReply SplitByTags(std::string_view content, bool prefix_opened) {
   Tags tags = FindTags(content);
   const bool closes = tags.last_closing.begin != kNowhere;
   if (tags.reopened) {
-    const Tag used = FirstUsedOpening(content, closes ? tags.last_closing.end : 0);
+    const Tag used = FirstUsedOpening(content.substr(closes ? tags.last_closing.end : 0));
     tags.reopened = used.begin != kNowhere;
     if (!closes) tags.first_opening = used;
   }

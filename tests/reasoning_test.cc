@@ -59,8 +59,9 @@ TEST(Reasoning, TheGivenCasesSplitInTheSamePlace) {
 
 // Whatever is written, nothing is invented, and what is called unclosed holds no answer.
 TEST(Reasoning, RandomRepliesLoseNothing) {
-  const std::vector<std::string> pieces = {
-      "<think>", "</think>", "[THINK]", "\"", "`", " ", "42", "\n", "<", "\xE2", "▷", "◁think▷"};
+  const std::vector<std::string> pieces = {"<think>", "</think>", "[THINK]", "\"",       "`",
+                                           " ",       "42",       "\n",      "<",        "\xE2",
+                                           "▷",       "◁think▷",  "```\n",   "[/THINK]", ". "};
   std::mt19937 random(20260101);
   for (int round = 0; round < 20000; ++round) {
     std::string text;
@@ -71,6 +72,7 @@ TEST(Reasoning, RandomRepliesLoseNothing) {
     EXPECT_LE(split.reasoning.size() + split.answer.size(), text.size()) << text;
     EXPECT_TRUE(!split.unclosed || split.answer.empty()) << text;
     EXPECT_FALSE(split.unclosed && split.empty) << text;
+    EXPECT_FALSE(SplitReasoning(split.answer, std::nullopt, false).unclosed) << text;
   }
 }
 
