@@ -9,6 +9,8 @@ namespace {
 constexpr double kCut = 0.7;
 constexpr double kStep = 4;  // requests more per round after the first refusal
 constexpr double kLeast = 1;
+constexpr int kRefusalsPerSuccess = 6;  // where room neither grows nor shrinks
+constexpr int kMostRoom = 64;
 
 }  // namespace
 
@@ -23,6 +25,10 @@ void Pacer::Refused(Clock::time_point sent, Clock::time_point now) {
   last_cut_ = now;
   limit_ = std::max(kLeast, limit_ * kCut);
 }
+
+void WaitingRoom::Succeeded() { size_ = std::min(kMostRoom, size_ + kRefusalsPerSuccess); }
+
+void WaitingRoom::Refused() { size_ = std::max(0, size_ - 1); }
 
 std::chrono::milliseconds Backoff(int failures, std::chrono::milliseconds base,
                                   std::chrono::milliseconds cap, std::mt19937_64* random) {

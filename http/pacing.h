@@ -28,6 +28,19 @@ class Pacer {
   Clock::time_point last_cut_{};
 };
 
+// How many refused requests may wait for their turn, besides those in flight. A server that refuses
+// at random serves the more the more are tried; one that is full only refuses more. So there is
+// room while a success costs few refusals, and ever less while it costs many.
+class WaitingRoom {
+ public:
+  int size() const { return size_; }
+  void Succeeded();
+  void Refused();
+
+ private:
+  int size_ = 8;
+};
+
 // The wait before try number `failures` + 1: base * 2^(failures - 1), capped, times a factor drawn
 // from [1/2, 1], so that those who failed together do not come back together.
 std::chrono::milliseconds Backoff(int failures, std::chrono::milliseconds base,

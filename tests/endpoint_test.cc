@@ -2,7 +2,11 @@
 // requests say.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <cstdlib>
 #include <map>
@@ -236,6 +240,107 @@ TEST(Endpoint, ARetryAfterInSecondsOrAsADateIsWaitedFor) {
   }
 }
 
+TEST(Endpoint, AWaitBeyondPatienceIsNotWaitedForAndSaysHowLongItWouldBe) {
+  mock_server::Options options = WithRate(Fault::kTooManyRequests, 1);
+  options.retry_after = mock_server::RetryAfter::kSeconds;
+  options.retry_after_seconds = 99'999'999;
+  const auto server = StartOrFail(options);
+  const auto source = OpenOrFail(
+      ConfigFor({server->base_url()}, FastOptions({{"max_retries", 2}, {"patience", 1}})));
+  const Landed few = Complete(*source, MakeRequests(5, 1));
+  EXPECT_OK(few.status);
+  ASSERT_EQ(few.failures.size(), 5u);
+  const std::string message(few.failures.begin()->second.message());
+  EXPECT_THAT(message, HasSubstr("429 Too Many Requests: the server asks to wait 99999999 s"));
+  EXPECT_THAT(message, HasSubstr("1 s (patience)"));
+  EXPECT_EQ(server->stats().requests, 5);
+  // Of many, not each is sent only to be given up.
+  const Landed many = Complete(*source, MakeRequests(1000, 1));
+  EXPECT_EQ(many.status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(many.status.message()), HasSubstr("asks to wait 99999999 s"));
+  EXPECT_LT(server->stats().requests, 100);
+}
+
+TEST(Endpoint, ALongWaitSaysThatTheServerAskedForIt) {
+  mock_server::Options options = WithRate(Fault::kTooManyRequests, 1);
+  options.retry_after = mock_server::RetryAfter::kSeconds;
+  options.retry_after_seconds = 300;
+  const auto server = StartOrFail(options);
+  BackendCounters counters;
+  const Landed landed = Complete(*OpenOrFail(ConfigFor({server->base_url()})), MakeRequests(1, 1),
+                                 &counters, [&] { return !counters.last_trouble.Get().empty(); });
+  EXPECT_TRUE(landed.failures.empty());
+  EXPECT_THAT(counters.last_trouble.Get(), testing::StartsWith("waiting 300 s as the server asks"));
+}
+
+// One that waits for its back-off keeps no other from being asked.
+TEST(Endpoint, ARefusedRequestHoldsNoPlaceOfThoseInFlight) {
+  mock_server::Options options = WithRate(Fault::kTooManyRequests, 0.25);
+  options.retry_after = mock_server::RetryAfter::kSeconds;
+  options.retry_after_seconds = 1;
+  options.record = true;
+  const auto server = StartOrFail(options);
+  BackendConfig config = ConfigFor({server->base_url()});
+  config.max_connections = 1;
+  ExpectAllLanded(Complete(*OpenOrFail(config), MakeRequests(20, 1)), 20, 1);
+  EXPECT_EQ(server->stats().max_in_flight, 1);
+  // Each was asked a first time before any was asked again.
+  std::set<std::string> first;
+  std::vector<std::string> order;
+  for (const mock_server::Recorded& recorded : server->recorded()) order.push_back(recorded.body);
+  ASSERT_GT(order.size(), 20u) << "none was refused";
+  for (size_t i = 0; i < 20; ++i) first.insert(order[i]);
+  EXPECT_EQ(first.size(), 20u);
+}
+
+// Answers whatever comes with a plain 400, as web servers do that are spoken to in TLS.
+class PlainServer {
+ public:
+  PlainServer() : listener_(socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    EXPECT_EQ(bind(listener_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(listen(listener_, 16), 0);
+    EXPECT_EQ(getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size), 0);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::jthread([this] { Serve(); });
+  }
+  ~PlainServer() {
+    shutdown(listener_, SHUT_RDWR);  // ends accept
+    thread_.join();
+    close(listener_);
+  }
+  int port() const { return port_; }
+
+ private:
+  void Serve() const {
+    for (int client; (client = accept(listener_, nullptr, nullptr)) >= 0;) {
+      std::array<char, 4096> bytes;
+      constexpr std::string_view kReply = "HTTP/1.1 400 Bad Request\r\n\r\n";
+      if (recv(client, bytes.data(), bytes.size(), 0) > 0) {
+        EXPECT_GT(send(client, kReply.data(), kReply.size(), MSG_NOSIGNAL), 0);
+      }
+      close(client);
+    }
+  }
+
+  const int listener_;
+  int port_ = 0;
+  std::jthread thread_;
+};
+
+TEST(Endpoint, HttpsToAServerThatSpeaksHttpIsSaidAtOnce) {
+  const PlainServer server;
+  const auto source =
+      OpenOrFail(ConfigFor({absl::StrFormat("https://127.0.0.1:%d/v1", server.port())},
+                           FastOptions({{"start_patience", 2}})));
+  const Landed landed = Complete(*source, MakeRequests(3, 1));
+  EXPECT_EQ(landed.status.code(), absl::StatusCode::kFailedPrecondition) << landed.status;
+  EXPECT_THAT(std::string(landed.status.message()), HasSubstr("the server speaks http, not https"));
+}
+
 TEST(Endpoint, AServerThatDiesAndComesBackLosesNothing) {
   mock_server::Options options;
   options.down_after = 40;
@@ -374,7 +479,8 @@ TEST(Endpoint, AWrongKeyModelOrPathStopsAtOnceAndSaysWhatToCheck) {
       {402, absl::StatusCode::kFailedPrecondition, "credit"},
       {403, absl::StatusCode::kPermissionDenied, "OPENAI_API_KEY"},
       {404, absl::StatusCode::kNotFound, "--base-url"},
-      {307, absl::StatusCode::kFailedPrecondition, "redirects"},
+      {405, absl::StatusCode::kFailedPrecondition, "check --base-url"},
+      {307, absl::StatusCode::kFailedPrecondition, "redirects and does not say where to"},
   };
   for (const auto& [status, code, message] : cases) {
     mock_server::Options options;
@@ -387,6 +493,55 @@ TEST(Endpoint, AWrongKeyModelOrPathStopsAtOnceAndSaysWhatToCheck) {
     EXPECT_LE(server->stats().requests, 64);
     EXPECT_TRUE(landed.completions.empty());
   }
+}
+
+// The first requests are slow and good, the others are refused at once: 401 while twenty are worked
+// on.
+struct RefusedInTheMiddle {
+  std::unique_ptr<MockServer> server;
+  std::unique_ptr<CompletionSource> source;
+};
+RefusedInTheMiddle StartRefusedInTheMiddle(double delay_ms, double final_patience) {
+  mock_server::Options options;
+  options.always_status = 401;
+  options.always_after = 20;
+  options.delay_ms = delay_ms;
+  RefusedInTheMiddle both;
+  both.server = StartOrFail(options);
+  both.source = OpenOrFail(
+      ConfigFor({both.server->base_url()}, FastOptions({{"final_patience", final_patience}})));
+  return both;
+}
+
+TEST(Endpoint, WhatIsInFlightAtAFinalErrorStillLands) {
+  const auto [server, source] = StartRefusedInTheMiddle(150, 60);
+  BackendCounters counters;
+  const Landed landed = Complete(*source, MakeRequests(500, 1), &counters);
+  EXPECT_EQ(landed.status.code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_THAT(std::string(landed.status.message()), testing::Not(HasSubstr("given up")));
+  EXPECT_EQ(landed.completions.size(), 20u);
+  EXPECT_TRUE(landed.failures.empty());
+  EXPECT_EQ(landed.repeated, 0);
+  EXPECT_LE(server->stats().requests, 64) << "nothing new is sent once the error is there";
+  EXPECT_EQ(counters.retries, 0);
+  EXPECT_THAT(counters.last_trouble.Get(), HasSubstr("ending, waits at most 60 s"));
+}
+
+TEST(Endpoint, AFinalErrorWaitsNoLongerThanItsPatienceAndNotForAnybodyWhoStops) {
+  {
+    const auto [server, source] = StartRefusedInTheMiddle(600'000, 0.05);
+    const Landed landed = Complete(*source, MakeRequests(500, 1));
+    EXPECT_EQ(landed.status.code(), absl::StatusCode::kUnauthenticated);
+    EXPECT_THAT(std::string(landed.status.message()),
+                HasSubstr("given up: 20 requests still in flight after 0.05 s (final_patience)"));
+  }
+  const auto [server, source] = StartRefusedInTheMiddle(600'000, 3600);
+  BackendCounters counters;
+  const Landed landed = Complete(*source, MakeRequests(500, 1), &counters, [&] {
+    return counters.last_trouble.Get().find("ending") != std::string::npos;
+  });
+  EXPECT_EQ(landed.status.code(), absl::StatusCode::kUnauthenticated);
+  EXPECT_TRUE(landed.completions.empty());
 }
 
 TEST(Endpoint, AnUnknownModelStopsAtOnce) {
@@ -693,6 +848,33 @@ TEST(Endpoint, AReplyOf64MegabytesSurvivesAndALimitIsKept) {
     EXPECT_OK(refused.status);
     ASSERT_EQ(refused.failures.size(), 1u);
     EXPECT_THAT(std::string(refused.failures.begin()->second.message()), HasSubstr("max_reply_mb"));
+  }
+}
+
+// The room is a reply's, and each of several draws in one request fits alone.
+TEST(Endpoint, DrawsThatAreTooLargeTogetherAreAskedAlone) {
+  mock_server::Options options;
+  options.body_bytes = 900'000;
+  options.honours_max_tokens = false;
+  options.chunk_bytes = 1 << 14;
+  for (const std::string stream : {"false", "true"}) {
+    SCOPED_TRACE(stream);
+    const auto server = StartOrFail(options);
+    BackendConfig config =
+        ConfigFor({server->base_url()}, FastOptions({{"max_reply_mb", 2}, {"stream", stream}}));
+    config.max_connections = 1;
+    BackendCounters counters;
+    const Landed landed = Complete(*OpenOrFail(config), MakeRequests(4, 4), &counters);
+    EXPECT_OK(landed.status);
+    EXPECT_EQ(landed.completions.size(), 16u);
+    EXPECT_EQ(landed.failures.size() + static_cast<size_t>(landed.repeated), 0u);
+    for (const auto& [key, completion] : landed.completions) {
+      EXPECT_GE(completion.raw.size(), 900'000u);
+    }
+    // Found out once: four draws that were too large, each again, then twice two for each problem.
+    EXPECT_EQ(server->stats().requests, 1 + 4 + 3 * 2);
+    EXPECT_EQ(counters.retries, 1);
+    EXPECT_THAT(counters.last_trouble.Get(), HasSubstr("max_reply_mb"));
   }
 }
 

@@ -46,6 +46,23 @@ TEST(Pacer, NeverFallsBelowOne) {
   EXPECT_EQ(pacer.limit(), 1);
 }
 
+TEST(WaitingRoom, GrowsWhileASuccessCostsFewRefusalsAndGoesWhileItCostsMany) {
+  const auto after = [](int refusals_per_success) {
+    WaitingRoom room;
+    for (int success = 0; success < 200; ++success) {
+      for (int i = 0; i < refusals_per_success; ++i) room.Refused();
+      room.Succeeded();
+    }
+    return room.size();
+  };
+  EXPECT_EQ(after(0), 64);
+  EXPECT_EQ(after(4), 64);  // four in five are refused
+  EXPECT_LE(after(12), 6);
+  WaitingRoom room;
+  for (int i = 0; i < 100; ++i) room.Refused();
+  EXPECT_EQ(room.size(), 0);
+}
+
 TEST(Backoff, DoublesIsCappedAndJittered) {
   std::mt19937_64 random(5);
   milliseconds least{1'000'000}, most{0};

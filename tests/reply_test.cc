@@ -257,6 +257,20 @@ TEST(EventReader, ErrorsInsideAStreamAreErrors) {
   EXPECT_THAT(error_of("data: [DONE]\n\n"), HasSubstr("without a choice"));
 }
 
+TEST(ParseReply, AnErrorInVllmsOlderFormKeepsTheServersWords) {
+  for (const std::string body : {R"({"object":"error","message":"engine died","code":500})",
+                                 R"({"message":"engine died","object":"error"})"}) {
+    const std::string whole(ParseReply(body).status().message());
+    EXPECT_EQ(whole, "the server replied with an error: engine died");
+    EventReader events;
+    EXPECT_EQ(std::string(events.Feed("data: " + body + "\n\n").message()), "stream: " + whole);
+  }
+  // A reply that only has such a member is none.
+  EXPECT_TRUE(ParseReply(R"({"object":"chat.completion","message":"hello","choices":[)"
+                         R"({"index":0,"message":{"content":"a"},"finish_reason":"stop"}]})")
+                  .ok());
+}
+
 TEST(ErrorMessage, IsFoundInEveryShapeAndIsOneShortLine) {
   EXPECT_EQ(ErrorMessage(R"({"error":{"message":"no\nmodel"}})"), "no model");
   EXPECT_EQ(ErrorMessage(R"({"error":"plain"})"), "plain");

@@ -55,11 +55,9 @@ std::string ProgressText(const RunProgress& progress, const BackendCounters& cou
                                                        static_cast<double>(stored));
   }
   text += absl::StrFormat(" | in flight %d", counters.in_flight.load());
-  if (counters.retries > 0) {
-    text += absl::StrFormat(", retries %d", counters.retries.load());
-    const std::string trouble = counters.last_trouble.Get();
-    if (!trouble.empty()) text += " (last: " + Printable(Shorten(trouble, kTroubleShown)) + ")";
-  }
+  if (counters.retries > 0) text += absl::StrFormat(", retries %d", counters.retries.load());
+  const std::string trouble = counters.last_trouble.Get();
+  if (!trouble.empty()) text += " (last: " + Printable(Shorten(trouble, kTroubleShown)) + ")";
   if (failed > 0) text += absl::StrFormat(" | MISSING %d", failed);
   if (progress.ungraded > 0) text += absl::StrFormat(" | UNGRADED %d", progress.ungraded.load());
   if (progress.planned_known && stored > 0 && planned > done) {

@@ -27,7 +27,9 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kLookAround{50};         // how soon `stopping` is seen
 constexpr milliseconds kProbeAgainMost{2'000};  // how often a server that is away is tried
-constexpr int kRefusalsBeforeGivingUp = 8;      // 400s in a row, with no success before
+// 400s with no success before, or waits beyond patience with none in between.
+constexpr int kRefusalsBeforeGivingUp = 8;
+constexpr double kLongestAsked = 1e9;  // seconds of a Retry-After
 
 // Draws that travel in one request.
 struct Job {
@@ -79,6 +81,16 @@ bool SaysNoSuchModel(std::string_view message) {
   return false;
 }
 
+// OpenSSL takes the first bytes of a plain reply for a version of TLS.
+bool SpeaksPlainHttp(const Outcome& outcome) {
+  return outcome.trouble != Trouble::kNone && Contains(outcome.error, "wrong version number");
+}
+
+std::string TlsTrouble(const Outcome& outcome) {
+  if (!SpeaksPlainHttp(outcome)) return outcome.error;
+  return "the server speaks http, not https: give --base-url with http://";
+}
+
 bool WantsLogprobs(const Job& job) { return job.ask->request.sampling.top_logprobs.has_value(); }
 
 // A reply without a word may have none.
@@ -97,6 +109,9 @@ class Asker final : public CompletionSource {
 
  private:
   void Begin(const CompletionFlow& flow);
+  absl::Status AskAll();
+  absl::Status HandleAll(std::vector<Outcome>* outcomes);
+  absl::Status TakeInTheRest(const absl::Status& why);
   void MoveDue();
   absl::Status Fill();
   std::optional<size_t> PickServer(Clock::time_point now) const;
@@ -105,10 +120,12 @@ class Asker final : public CompletionSource {
   milliseconds TimeToWait() const;
   absl::Status Handle(Outcome outcome);
   absl::Status HandleTrouble(Job job, const Outcome& outcome);
+  void HandleTooLarge(Job job);
   absl::Status HandleUnreachable(Job job, const Outcome& outcome);
   absl::Status HandleOk(Job job, Outcome outcome);
   absl::Status HandleStatus(Job job, const Outcome& outcome);
   absl::Status HandleRefusal(Job job, const Outcome& outcome);
+  absl::Status WaitAsAsked(Job job, const Outcome& outcome, milliseconds spread);
   absl::Status HandleBadRequest(Job job, const Outcome& outcome);
   absl::Status FinalError(const Job& job, const Outcome& outcome, std::string_view said) const;
   void Deliver(Job job, Reply reply, const Outcome& outcome);
@@ -132,13 +149,17 @@ class Asker final : public CompletionSource {
   std::multimap<Clock::time_point, Job> waiting_;
   std::unordered_map<uint64_t, Job> flying_;
   uint64_t next_tag_ = 1;
-  bool exhausted_ = false;  // `next` gave nothing more
-  bool full_ = false;       // as much is in flight as the pacer allows
+  bool exhausted_ = false;        // `next` gave nothing more
+  bool full_ = false;             // as much is in flight as the pacer allows
+  bool ending_ = false;           // nothing more is sent
+  size_t draws_per_request_ = 1;  // at most; fewer once replies were too large
   HonoursN honours_n_ = HonoursN::kUnknown;
   bool stream_usage_ = true;
+  WaitingRoom room_;
+  Clock::time_point served_;  // when the server last took a request on; before that, the beginning
   int64_t delivered_ = 0;
   int bad_requests_ = 0;
-  Clock::time_point started_;
+  int too_long_ = 0;  // refusals in a row whose wait is longer than patience
   std::optional<Clock::time_point> unreachable_since_;
   std::mt19937_64 random_;
 
@@ -174,34 +195,71 @@ void Asker::Begin(const CompletionFlow& flow) {
   waiting_.clear();
   flying_.clear();
   exhausted_ = false;
+  ending_ = false;
+  draws_per_request_ = static_cast<size_t>(settings_.n_per_request);
   delivered_ = 0;
   bad_requests_ = 0;
+  too_long_ = 0;
+  room_ = WaitingRoom();
   unreachable_since_.reset();
-  started_ = Clock::now();
+  served_ = Clock::now();
   random_.seed(std::random_device{}());
 }
 
 absl::Status Asker::Run(const CompletionFlow& flow) {
   Begin(flow);
-  std::vector<Outcome> outcomes;
-  absl::Status status;
-  while (status.ok() && !flow.stopping()) {
-    MoveDue();
-    status = Fill();
-    if (!status.ok() || (exhausted_ && ready_.empty() && waiting_.empty() && flying_.empty()))
-      break;
-    full_ = client_->in_flight() >= pacer_->limit();
-    client_->Wait(TimeToWait(), &outcomes);
-    for (size_t i = 0; i < outcomes.size() && status.ok(); ++i) {
-      status = Handle(std::move(outcomes[i]));
-    }
-    outcomes.clear();
-    flow.counters->in_flight = client_->in_flight();
-    flow.counters->concurrency = pacer_->limit();
-  }
+  absl::Status status = AskAll();
+  if (!status.ok()) status = TakeInTheRest(status);
   client_->Cancel();
   flow.counters->in_flight = 0;
   return status;
+}
+
+absl::Status Asker::AskAll() {
+  std::vector<Outcome> outcomes;
+  while (!flow_->stopping()) {
+    MoveDue();
+    RETURN_IF_ERROR(Fill());
+    if (exhausted_ && ready_.empty() && waiting_.empty() && flying_.empty()) break;
+    full_ = client_->in_flight() >= pacer_->limit();
+    client_->Wait(TimeToWait(), &outcomes);
+    RETURN_IF_ERROR(HandleAll(&outcomes));
+  }
+  return absl::OkStatus();
+}
+
+// All of them, whatever one of them says: a reply that is here was paid for.
+absl::Status Asker::HandleAll(std::vector<Outcome>* outcomes) {
+  absl::Status first;
+  for (Outcome& outcome : *outcomes) first.Update(Handle(std::move(outcome)));
+  outcomes->clear();
+  flow_->counters->in_flight = client_->in_flight();
+  flow_->counters->concurrency = pacer_->limit();
+  return first;
+}
+
+// After a final error: nothing more is sent, and what the server works on already, which is paid
+// for, has a while to arrive. Gives the error that is to be told.
+absl::Status Asker::TakeInTheRest(const absl::Status& why) {
+  ending_ = true;
+  const double patience = static_cast<double>(settings_.final_patience.count()) / 1000;
+  if (!flying_.empty()) {
+    flow_->counters->last_trouble.Set(absl::StrFormat(
+        "ending, waits at most %g s for what is in flight: %s", patience, why.message()));
+  }
+  const Clock::time_point until = Clock::now() + settings_.final_patience;
+  std::vector<Outcome> outcomes;
+  while (!flying_.empty() && !flow_->stopping()) {
+    const auto left = std::chrono::ceil<milliseconds>(until - Clock::now());
+    if (left <= milliseconds(0)) break;
+    client_->Wait(std::min(kLookAround, left), &outcomes);
+    HandleAll(&outcomes).IgnoreError();  // the run ends in the first one
+  }
+  if (flying_.empty()) return why;
+  return absl::Status(why.code(),
+                      absl::StrFormat("%s; given up: %d requests still in flight after %g s "
+                                      "(final_patience) or when they were stopped",
+                                      why.message(), flying_.size(), patience));
 }
 
 // Retries go before new work: they are the oldest.
@@ -218,9 +276,10 @@ absl::Status Asker::Fill() {
     const std::optional<size_t> url = PickServer(Clock::now());
     if (!url) break;
     if (ready_.empty()) {
-      // Work that waits for its turn is bounded: a server that refuses all must not draw the whole
-      // dataset in.
-      if (exhausted_ || static_cast<int>(waiting_.size()) >= pacer_->limit()) break;
+      // Who waits for his turn holds no place of those in flight. How many wait is bounded: a
+      // server that refuses all must not draw the whole dataset in.
+      const int most = std::max(pacer_->limit(), room_.size());
+      if (exhausted_ || static_cast<int>(waiting_.size()) >= most) break;
       ASSIGN_OR_RETURN(const bool took, TakeWork());
       if (!took) break;
     }
@@ -254,8 +313,7 @@ absl::StatusOr<bool> Asker::TakeWork() {
   const std::vector<Draw> draws = request->draws;
   ASSIGN_OR_RETURN(Ask ask, MakeAsk(settings_, *std::move(request)));
   const auto shared = std::make_shared<const Ask>(std::move(ask));
-  const size_t step =
-      honours_n_ == HonoursN::kNo ? 1 : static_cast<size_t>(settings_.n_per_request);
+  const size_t step = honours_n_ == HonoursN::kNo ? 1 : draws_per_request_;
   for (size_t i = 0; i < draws.size(); i += step) {
     Job job;
     job.ask = shared;
@@ -314,6 +372,7 @@ absl::Status Asker::Handle(Outcome outcome) {
   flying_.erase(found);
   --servers_[job.url].in_flight;
   flow_->counters->bytes_received += outcome.bytes;
+  if (SpeaksPlainHttp(outcome) && !servers_[job.url].answered) outcome.trouble = Trouble::kTls;
   if (outcome.trouble == Trouble::kConnect) return HandleUnreachable(std::move(job), outcome);
   if (outcome.trouble != Trouble::kTls) {
     servers_[job.url].failed_connects = 0;
@@ -328,10 +387,9 @@ absl::Status Asker::Handle(Outcome outcome) {
 absl::Status Asker::HandleTrouble(Job job, const Outcome& outcome) {
   const double total = static_cast<double>(settings_.limits.total.count()) / 1000;
   const double stall = static_cast<double>(settings_.limits.stall.count()) / 1000;
-  const double most = static_cast<double>(settings_.limits.max_bytes >> 20);
   switch (outcome.trouble) {
     case Trouble::kTls:
-      return absl::FailedPreconditionError(Message(job, outcome.error));
+      return absl::FailedPreconditionError(Message(job, TlsTrouble(outcome)));
     case Trouble::kTimeout:
       Retry(std::move(job), absl::DeadlineExceededError(
                                 absl::StrFormat("no whole reply within %g s (timeout)", total)));
@@ -347,12 +405,24 @@ absl::Status Asker::HandleTrouble(Job job, const Outcome& outcome) {
       }
       [[fallthrough]];
     case Trouble::kTooLarge:
-      GiveUp(std::move(job), ResourceExhausted("a reply of more than %g MB (max_reply_mb)", most));
+      HandleTooLarge(std::move(job));
       break;
     default:
       Retry(std::move(job), Unavailable("%s", outcome.error));
   }
   return absl::OkStatus();
+}
+
+// All draws of a request share the room of one reply: on their own each may have enough. Later
+// requests hold fewer, or each of them would be paid for twice.
+void Asker::HandleTooLarge(Job job) {
+  const std::string what = absl::StrFormat("a reply of more than %d MB (max_reply_mb)",
+                                           settings_.limits.max_bytes >> 20);
+  if (job.draws.size() == 1) return GiveUp(std::move(job), ResourceExhausted("%s", what));
+  draws_per_request_ = std::min(draws_per_request_, job.draws.size() / 2);
+  CountRetry(Message(job, absl::StrFormat("%s to %d draws in one request; now one by one", what,
+                                          job.draws.size())));
+  Split(std::move(job));
 }
 
 // Nobody was asked anything, so the job has not failed: it goes to another server, or waits for
@@ -381,6 +451,9 @@ absl::Status Asker::HandleUnreachable(Job job, const Outcome& outcome) {
 }
 
 absl::Status Asker::HandleOk(Job job, Outcome outcome) {
+  served_ = Clock::now();
+  room_.Succeeded();
+  too_long_ = 0;
   const bool streamed =
       job.events != nullptr && outcome.content_type.starts_with("text/event-stream");
   if (!streamed && Contains(ToLowerAscii(outcome.content_type), "html")) {
@@ -471,15 +544,16 @@ absl::Status Asker::HandleStatus(Job job, const Outcome& outcome) {
 absl::Status Asker::HandleRefusal(Job job, const Outcome& outcome) {
   const Clock::time_point now = Clock::now();
   pacer_->Refused(job.sent, now);
+  room_.Refused();
   ++job.refusals;
   if (!job.first_refused) job.first_refused = now;
-  auto wait = Backoff(job.refusals, settings_.backoff_base, settings_.backoff_cap, &random_);
-  if (outcome.retry_after_seconds > 0) {
-    // No earlier than asked; a little later, so that not all come back in one instant.
-    const auto asked =
-        milliseconds(static_cast<int64_t>(std::min(outcome.retry_after_seconds, 86400.0) * 1000));
-    wait = asked + std::min(wait, asked / 4);
-  }
+  // Nobody waits longer than the server has refused everybody: one that serves others in between
+  // is full, not away, and whoever was unlucky often would wait for nothing.
+  const auto refusing = std::chrono::ceil<milliseconds>(now - served_);
+  const milliseconds cap =
+      std::min(settings_.backoff_cap, std::max(settings_.backoff_base, refusing));
+  const milliseconds wait = Backoff(job.refusals, settings_.backoff_base, cap, &random_);
+  if (outcome.retry_after_seconds > 0) return WaitAsAsked(std::move(job), outcome, wait);
   if (job.refusals > settings_.max_retries &&
       now + wait - *job.first_refused > settings_.patience) {
     GiveUp(std::move(job),
@@ -490,6 +564,28 @@ absl::Status Asker::HandleRefusal(Job job, const Outcome& outcome) {
   CountRetry(Message(job, StatusText(outcome.status)));
   WaitFor(std::move(job), wait);
   return absl::OkStatus();
+}
+
+// The server says how long. Longer than patience is not waited for; where it says so time and
+// again, it is asked no more.
+absl::Status Asker::WaitAsAsked(Job job, const Outcome& outcome, milliseconds spread) {
+  const std::string seconds = absl::StrFormat("%.0f s", outcome.retry_after_seconds);
+  const milliseconds asked(
+      static_cast<int64_t>(std::min(outcome.retry_after_seconds, kLongestAsked) * 1000));
+  if (Clock::now() + asked - *job.first_refused <= settings_.patience) {
+    CountRetry(Scrub(settings_, absl::StrFormat("waiting %s as the server asks; %s: %s", seconds,
+                                                Label(job), StatusText(outcome.status))));
+    // No earlier than asked; a little later, so that not all come back in one instant.
+    WaitFor(std::move(job), asked + std::min(spread, asked / 4));
+    return absl::OkStatus();
+  }
+  const std::string why = absl::StrFormat(
+      "%s: the server asks to wait %s, which is longer than what is left of %g s (patience)",
+      StatusText(outcome.status), seconds, static_cast<double>(settings_.patience.count()) / 1000);
+  const absl::Status end =
+      absl::UnavailableError(Message(job, why + "; resume then, or with more patience"));
+  GiveUp(std::move(job), Unavailable("%s", why));
+  return ++too_long_ >= kRefusalsBeforeGivingUp ? end : absl::OkStatus();
 }
 
 // The request itself is refused. Some refuse only `n` or `stream_options`: then without.
@@ -526,12 +622,15 @@ absl::Status Asker::FinalError(const Job& job, const Outcome& outcome,
   } else if (status == 404 || SaysNoSuchModel(said)) {
     check = absl::StrFormat("check --base-url (most end in /v1) and the model's name '%s'",
                             settings_.model);
+  } else if (status == 405 || status == 410) {
+    check = "nothing is completed at this address: check --base-url (most end in /v1)";
   } else if (status == 402 || status == 429) {
     check = "the account has no credit left";
   } else if (status >= 300 && status < 400) {
-    const size_t query = outcome.location.find('?');
-    check = absl::StrFormat("the server redirects to '%s': give that as --base-url",
-                            outcome.location.substr(0, query));
+    const std::string to = outcome.location.substr(0, outcome.location.find('?'));
+    check = to.empty()
+                ? "the server redirects and does not say where to: check --base-url"
+                : absl::StrFormat("the server redirects to '%s': give that as --base-url", to);
   } else {
     check = "check --model-args and the task's sampling";
   }
@@ -555,6 +654,7 @@ void Asker::Retry(Job job, absl::Status why) {
 }
 
 void Asker::CountRetry(std::string why) {
+  if (ending_) return;  // nothing is asked again
   ++flow_->counters->retries;
   flow_->counters->last_trouble.Set(std::move(why));
 }

@@ -171,7 +171,7 @@ absl::Status ReadReply(JsonScanner* scanner, bool logprobs, Reply* reply, bool* 
   const char first = scanner->Peek();
   if (first != '{') return InvalidArgument("expected a JSON object, found %s", KindAt(first));
   scanner->BeginObject();
-  std::string name;
+  std::string name, object, message;
   while (scanner->NextMember(&name)) {
     const char kind = scanner->Peek();
     if (name == "choices" && kind == '[') {
@@ -197,12 +197,19 @@ absl::Status ReadReply(JsonScanner* scanner, bool logprobs, Reply* reply, bool* 
       ReadUsage(scanner, &reply->usage);
     } else if (name == "model" && kind == '"') {
       scanner->ReadString(&reply->model);
+    } else if (name == "object" && kind == '"') {
+      scanner->ReadString(&object);
+    } else if (name == "message" && kind == '"') {
+      scanner->ReadString(&message);
     } else {
       scanner->Skip();
     }
   }
   reply->repaired |= scanner->repaired();
-  return scanner->Finish();
+  RETURN_IF_ERROR(scanner->Finish());
+  // vLLM's older form: {"object": "error", "message": ...}.
+  if (object != "error") return absl::OkStatus();
+  return ErrorStatus(Json(message).Dump());
 }
 
 // Not an answer but a request given up by the server.

@@ -93,6 +93,7 @@ const std::vector<Option>& Options() {
       Count("max_retries", 0, &Settings::max_retries),
       Time("patience", 1000, [](Settings* s) { return &s->patience; }),
       Time("start_patience", 1000, [](Settings* s) { return &s->start_patience; }),
+      Time("final_patience", 1000, [](Settings* s) { return &s->final_patience; }),
       Time("backoff_base_ms", 1, [](Settings* s) { return &s->backoff_base; }),
       Time("backoff_cap_ms", 1, [](Settings* s) { return &s->backoff_cap; }),
       Count("start_connections", 1, &Settings::start_connections),

@@ -43,6 +43,7 @@ struct Settings {
   int max_retries = 8;
   std::chrono::milliseconds patience{600'000};       // with a server that refuses or is away
   std::chrono::milliseconds start_patience{60'000};  // with one that never answered yet
+  std::chrono::milliseconds final_patience{60'000};  // with what is in flight at a final error
   std::chrono::milliseconds backoff_base{500};
   std::chrono::milliseconds backoff_cap{30'000};
   int start_connections = 32;

@@ -151,6 +151,7 @@ const std::vector<Flag>& Flags() {
       Int64("huge-bytes", &O::huge_bytes),
       Text("require-key", &O::require_key),
       Int("always-status", &O::always_status),
+      Int64("always-after", &O::always_after),
       Int("max-in-flight", &O::max_in_flight),
       Int("overload-status", &O::overload_status),
       Int64("down-after", &O::down_after),

@@ -70,9 +70,10 @@ struct Options {
   int retry_after_seconds = 1;
   double stall_seconds = 0;  // then the rest is sent; 0: never
   int64_t huge_bytes = 64 << 20;
-  std::string require_key;  // 401 to a request without "Authorization: Bearer KEY"
-  int always_status = 0;    // every completion request is answered with it
-  int max_in_flight = 0;    // more are answered with overload_status at once; 0: no limit
+  std::string require_key;   // 401 to a request without "Authorization: Bearer KEY"
+  int always_status = 0;     // every completion request is answered with it
+  int64_t always_after = 0;  // but for so many at the beginning
+  int max_in_flight = 0;     // more are answered with overload_status at once; 0: no limit
   int overload_status = 429;
   int64_t down_after = 0;    // after so many completion requests it dies once; 0: never
   double down_seconds = 10;  // and refuses connections for so long

@@ -329,6 +329,10 @@ void MockServer::Loop::ReadFrom(Connection* connection) {
 void MockServer::Loop::TryRequest(Connection* connection) {
   if (!connection->steps.empty() || connection->closing) return;
   const std::string_view in = connection->in;
+  if (in.starts_with('\x16')) {  // a TLS hello; like others, this server takes it for a bad request
+    connection->in.clear();
+    return SendNow(connection, ErrorResponse(400, "this server speaks http"));
+  }
   const size_t end = in.find("\r\n\r\n");
   if (end == in.npos) return;
   HttpRequest request;
@@ -406,7 +410,7 @@ void MockServer::Loop::AnswerCompletion(Connection* connection, const HttpReques
 // What is wrong with the request itself, or with the server for as long as it lives.
 std::optional<std::string> MockServer::Loop::Refusal(const HttpRequest& http,
                                                      const Request& request) const {
-  if (options_.always_status != 0) {
+  if (options_.always_status != 0 && stats().requests > options_.always_after) {
     return ErrorResponse(options_.always_status, "this server answers nothing else");
   }
   const std::string_view authorization = HeaderValue(http.head, "Authorization");
