@@ -1,9 +1,12 @@
 // `assay resume`: ask for the samples that a run still lacks, and for nothing else.
+#include <algorithm>
+#include <cstdlib>
 #include <memory>
 
 #include "commands/shared/isolation.h"
 #include "commands/shared/run_execution.h"
 #include "harness/status.h"
+#include "harness/text.h"
 
 namespace assay {
 namespace {
@@ -11,6 +14,8 @@ namespace {
 struct Options {
   std::string run = "last";
   std::string database = DefaultDatabase();
+  std::vector<std::string> base_urls;
+  std::string model_args;
   std::string api_key_env;
   std::string isolation;
   int max_connections = 0;
@@ -60,6 +65,79 @@ absl::Status SameKey(const RunManifest& manifest, const BackendIdentity& now) {
       now_key.substr(0, 12), TextOf(now.options, "runner"));
 }
 
+// Whether the rest of a run may be drawn with another value of a backend's option. An endpoint's
+// are about when and how often is asked, but for a few that say what is asked or how a reply is
+// read, and that no key holds. Most of a checkpoint's are in its reproduction key, and SameKey
+// looks at that.
+bool MayChange(std::string_view backend, std::string_view option) {
+  const auto is_none_of = [&](std::initializer_list<std::string_view> names) {
+    return std::find(names.begin(), names.end(), option) == names.end();
+  };
+  if (backend == "endpoint") return is_none_of({"api", "send_seed", "send_prefix", "prefilled"});
+  return backend == "local" && is_none_of({"context", "mode"});
+}
+
+absl::Status ChangeModelArgs(const RunManifest& manifest, const Backend& backend,
+                             std::string_view text, RunRequest* request) {
+  ASSIGN_OR_RETURN(const Json given, ParseKeyValues("--model-args", text));
+  for (const Json::Member& member : given.AsMembers()) {
+    const Json* then = request->model_args.Find(member.first);
+    if (then != nullptr && then->ToText() == member.second.ToText()) continue;
+    // One that nobody knows is told by the backend.
+    const bool known = std::find(backend.options.begin(), backend.options.end(), member.first) !=
+                       backend.options.end();
+    if (known && !MayChange(backend.name, member.first)) {
+      return FailedPrecondition(
+          "--model-args: run %s was begun with %s, and with %s=%s the samples that it lacks would "
+          "be drawn or read otherwise than those that it holds. Nothing was changed; leave it out, "
+          "or start a new run",
+          manifest.id,
+          then != nullptr ? absl::StrFormat("%s=%s", member.first, then->ToText())
+                          : absl::StrFormat("the default of '%s'", member.first),
+          member.first, member.second.ToText());
+    }
+    request->model_args.Set(member.first, member.second);
+  }
+  return absl::OkStatus();
+}
+
+// Where the rest is asked for: as told now, or as typed when the run began, or where the
+// environment said then or says now.
+absl::Status ChangeBaseUrls(const RunManifest& manifest, const std::vector<std::string>& base_urls,
+                            RunRequest* request) {
+  if (!base_urls.empty()) {
+    if (manifest.base_urls.empty()) {
+      return InvalidArgument(
+          "--base-url: run %s was drawn by the backend '%s', not from a server; leave it out",
+          manifest.id, manifest.backend);
+    }
+    request->base_urls = base_urls;
+  } else if (request->base_urls.empty() && std::getenv("OPENAI_BASE_URL") == nullptr) {
+    request->base_urls = manifest.base_urls;
+  }
+  return absl::OkStatus();
+}
+
+// "/v1/chat/completions" of "http://host:8000/v1/chat/completions".
+std::string_view PathOf(std::string_view url) {
+  const size_t scheme = url.find("://");
+  const size_t slash = url.find('/', scheme == url.npos ? 0 : scheme + 3);
+  return slash == url.npos ? "" : url.substr(slash);
+}
+
+// A server may move; the path on it is in the samples' keys.
+absl::Status SamePath(const RunManifest& manifest, const BackendIdentity& now) {
+  if (manifest.base_urls.empty() || PathOf(manifest.base_urls[0]) == now.endpoint) {
+    return absl::OkStatus();
+  }
+  return FailedPrecondition(
+      "run %s was begun at %s, and here it would go on at %s: the path is part of its samples' "
+      "keys, and '%s' is not '%s'. Nothing was changed; give a --base-url with the same path, or "
+      "start a new run",
+      manifest.id, manifest.base_urls[0], now.base_urls.empty() ? "" : now.base_urls[0],
+      now.endpoint, PathOf(manifest.base_urls[0]));
+}
+
 absl::StatusOr<int> Resume(const Options& options) {
   ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, OpenExistingStore(options.database));
   ASSIGN_OR_RETURN(RunSummary summary, store->FindRun(options.run));
@@ -73,9 +151,13 @@ absl::StatusOr<int> Resume(const Options& options) {
   ASSIGN_OR_RETURN(const RunPlan plan, MakeRunPlan(*request));
   ASSIGN_OR_RETURN(const std::vector<TaskManifest> now, PlanManifests(plan));
   RETURN_IF_ERROR(SameTasks(manifest, now));
-  ASSIGN_OR_RETURN(const Backend* backend, ChooseBackend(*request));
+  ASSIGN_OR_RETURN(const Backend* backend, FindBackend(manifest.backend));
+  RETURN_IF_ERROR(ChangeModelArgs(manifest, *backend, options.model_args, &*request));
+  RETURN_IF_ERROR(ChangeBaseUrls(manifest, options.base_urls, &*request));
+  RETURN_IF_ERROR(RefuseSecrets(*request));
   ASSIGN_OR_RETURN(const std::unique_ptr<CompletionSource> source,
                    backend->open(MakeBackendConfig(*request)));
+  RETURN_IF_ERROR(SamePath(manifest, source->identity()));
   RETURN_IF_ERROR(SameKey(manifest, source->identity()));
   ASSIGN_OR_RETURN(std::unique_ptr<RunWriter> writer, store->ResumeRun(manifest.id));
   return ExecuteAndReport(plan, *source, *store, std::move(writer), manifest, options.database,
@@ -93,6 +175,11 @@ Command ResumeCommand() {
     auto options = std::make_shared<Options>();  // shared: lives as long as the action
     line.Positional("run", &options->run, "The run's id, name, or 'last'", false);
     line.Option("--db", &options->database, "The results database");
+    line.Option("--base-url", &options->base_urls,
+                "Where the endpoint is now, where it moved; the path on it must be the same");
+    line.Option("--model-args,-a", &options->model_args,
+                "Other values of the backend's options: timeout=600,...; those that the run began "
+                "with stay");
     line.Option("--api-key-env", &options->api_key_env,
                 "The environment variable that holds the key");
     line.Option("--max-connections", &options->max_connections,

@@ -430,6 +430,61 @@ TEST_F(EndToEnd, GradeSaysThatTheTaskChangedSince) {
   EXPECT_THAT(told.err, HasSubstr("task sums changed since run"));
 }
 
+// Half of a run's samples are missing, since its server was too slow, and then it moved.
+TEST_F(EndToEnd, AServerThatMovedOrATimeoutThatWasTooShortIsMendedByResume) {
+  WriteTask(40, 2);
+  mock_server::Options options = MockOptions();
+  options.delay_ms = 300;
+  options.delay_shape = mock_server::DelayShape::kExponential;
+  StartMock(options);
+  const Finished begun =
+      Assay(RunWords("moved.db", {"--model-args", "timeout=0.2,max_retries=0,n_per_request=1"}));
+  EXPECT_EQ(begun.exit_status, 1);
+  const auto landed = [&] {
+    int64_t count = 0;
+    for (const auto& [draw, outcome] : Draws("moved.db")) count += outcome.empty() ? 0 : 1;
+    return count;
+  };
+  const int64_t kept = landed();
+  ASSERT_GT(kept, 0);
+  ASSERT_LT(kept, 80);
+
+  options.delay_ms = 0;
+  StartMock(options);  // on another port
+  const auto resume = [&](std::vector<std::string> more) {
+    std::vector<std::string> words = {"resume", "last", "--db", directory_.Path("moved.db"),
+                                      "--quiet"};
+    words.insert(words.end(), more.begin(), more.end());
+    return Assay(words);
+  };
+  // What would make other samples of the rest is refused, by name, before anything is asked.
+  const std::tuple<std::vector<std::string>, std::string> refused[] = {
+      {{"--base-url", ReplaceAll(mock_->base_url(), "/v1", "/v2")},
+       "'/v2/chat/completions' is not '/v1/chat/completions'"},
+      {{"--base-url", mock_->base_url(), "--model-args", "api=completions"}, "api=completions"},
+      {{"--base-url", mock_->base_url(), "--model-args", "prefilled=true"}, "prefilled=true"},
+      {{"--base-url", mock_->base_url(), "--model-args", "timeot=3"}, "did you mean 'timeout'"},
+      {{"--base-url", ReplaceAll(mock_->base_url(), "//", "//me:hunter2@")}, "--api-key-env"},
+  };
+  for (const auto& [more, message] : refused) {
+    const Finished finished = resume(more);
+    EXPECT_EQ(finished.exit_status, 1) << message;
+    EXPECT_THAT(finished.err, HasSubstr(message));
+    EXPECT_THAT(finished.err, Not(HasSubstr("hunter2")));
+  }
+  EXPECT_EQ(mock_->stats().requests, 0);
+  EXPECT_EQ(landed(), kept);
+
+  // n_per_request=1 is still what the run began with.
+  const Finished resumed =
+      resume({"--base-url", mock_->base_url(), "--model-args", "timeout=60,prefilled=false"});
+  EXPECT_EQ(resumed.exit_status, 1) << "prefilled was not said when the run began";
+  const Finished mended = resume({"--base-url", mock_->base_url(), "--model-args", "timeout=60"});
+  EXPECT_EQ(mended.exit_status, 0) << mended.err;
+  EXPECT_EQ(landed(), 80);
+  EXPECT_EQ(mock_->stats().requests, 80 - kept);
+}
+
 TEST_F(EndToEnd, AMistypedDatabaseIsNamedAndNotMade) {
   for (const std::string command : {"resume", "grade", "show", "runs"}) {
     std::vector<std::string> words = {command, "--db", directory_.Path("typo.db")};
