@@ -12,6 +12,7 @@
 #include "harness/compress.h"
 #include "harness/hash.h"
 #include "harness/reasoning.h"
+#include "harness/recording.h"
 #include "harness/rows.h"
 #include "harness/status.h"
 #include "harness/text.h"
@@ -78,10 +79,8 @@ FinishReason FinishOf(const Json& row, const Fields& fields) {
 // A line of `assay export`.
 bool IsOurs(const Json& row) { return row.FindString("format") == "assay-sample/1"; }
 
-// The messages, as such a line holds them.
-std::string Asked(const Prompt& prompt) {
-  return std::to_string(Hash64(PromptToJson(prompt).Find("messages")->Dump()));
-}
+// A hash of messages as such a line holds them; as text, since a JSON number has 53 bits.
+std::string Asked(const Json& messages) { return std::to_string(PromptMessagesHash(messages)); }
 
 bool HasTags(std::string_view text) {
   return Contains(text, "<think>") || Contains(text, "</think>");
@@ -126,9 +125,9 @@ TokenCounts TokensOf(const Json& row, const Completion& completion) {
   return counts;
 }
 
-class Recording final : public CompletionSource {
+class ReplaySource final : public CompletionSource {
  public:
-  static absl::StatusOr<std::unique_ptr<Recording>> Open(const BackendConfig& config);
+  static absl::StatusOr<std::unique_ptr<ReplaySource>> Open(const BackendConfig& config);
 
   BackendIdentity identity() const override;
   bool scores_continuations() const override { return true; }  // what was recorded of them
@@ -177,8 +176,8 @@ absl::Status Check(const BackendConfig& config) {
   return rows->Next().status();
 }
 
-absl::StatusOr<std::unique_ptr<Recording>> Recording::Open(const BackendConfig& config) {
-  auto recording = std::make_unique<Recording>();
+absl::StatusOr<std::unique_ptr<ReplaySource>> ReplaySource::Open(const BackendConfig& config) {
+  auto recording = std::make_unique<ReplaySource>();
   recording->config_ = config;
   recording->path_ = PathOf(config);
   ASSIGN_OR_RETURN(recording->fields_, FieldsOf(config));
@@ -186,7 +185,7 @@ absl::StatusOr<std::unique_ptr<Recording>> Recording::Open(const BackendConfig& 
   return recording;
 }
 
-absl::Status Recording::Load() {
+absl::Status ReplaySource::Load() {
   ASSIGN_OR_RETURN(sha256_, FileSha256(path_));
   ASSIGN_OR_RETURN(const std::unique_ptr<RowReader> rows, OpenRows(path_));
   while (true) {
@@ -196,7 +195,7 @@ absl::Status Recording::Load() {
   }
 }
 
-absl::Status Recording::Add(const Row& row) {
+absl::Status ReplaySource::Add(const Row& row) {
   const Json* id = FindAny(row.fields, fields_.id);
   if (id == nullptr) return MissingField(row, path_, fields_.id.front());
   const std::string task = row.fields.FindString("task").value_or("");
@@ -224,8 +223,8 @@ absl::Status Recording::Add(const Row& row) {
   return Put(row, task, id->ToText(), index, *text, &compressor_);
 }
 
-absl::Status Recording::Put(const Row& row, const std::string& task, const std::string& id,
-                            int index, const Json& text, Compressor* compressor) {
+absl::Status ReplaySource::Put(const Row& row, const std::string& task, const std::string& id,
+                               int index, const Json& text, Compressor* compressor) {
   if (!text.is_string()) {
     return InvalidArgument("%s:%d: a completion: expected a string, found %s", path_, row.line,
                            KindName(text));
@@ -239,7 +238,7 @@ absl::Status Recording::Put(const Row& row, const std::string& task, const std::
     if (const Json* found = row.fields.Find(name)) kept.Set(name, *found);
   }
   if (const Json* messages = row.fields.Find("messages"); messages && IsOurs(row.fields)) {
-    kept.Set("asked", std::to_string(Hash64(messages->Dump())));
+    kept.Set("asked", Asked(*messages));
   }
   std::string frame;
   compressor->Compress(kept.Dump(), 1, &frame);
@@ -250,7 +249,7 @@ absl::Status Recording::Put(const Row& row, const std::string& task, const std::
   return absl::OkStatus();
 }
 
-BackendIdentity Recording::identity() const {
+BackendIdentity ReplaySource::identity() const {
   BackendIdentity identity;
   identity.model = config_.model;
   identity.model_hash = sha256_;
@@ -259,7 +258,7 @@ BackendIdentity Recording::identity() const {
   return identity;
 }
 
-std::string Recording::Missing(const CompletionRequest& request, const Draw& draw) const {
+std::string ReplaySource::Missing(const CompletionRequest& request, const Draw& draw) const {
   int known = 0;
   for (const std::string& task : {request.task, std::string()}) {
     const auto begin = frames_.lower_bound(Key(task, request.problem_id, 0));
@@ -270,14 +269,15 @@ std::string Recording::Missing(const CompletionRequest& request, const Draw& dra
                          path_, draw.index, request.problem_id, known);
 }
 
-absl::StatusOr<Completion> Recording::Find(const CompletionRequest& request, const Draw& draw) {
+absl::StatusOr<Completion> ReplaySource::Find(const CompletionRequest& request, const Draw& draw) {
   auto found = frames_.find(Key(request.task, request.problem_id, draw.index));
   if (found == frames_.end()) found = frames_.find(Key("", request.problem_id, draw.index));
   if (found == frames_.end()) return absl::NotFoundError(Missing(request, draw));
   std::string text;
   RETURN_IF_ERROR(decompressor_.Decompress(found->second, kMaxRowBytes, &text));
   ASSIGN_OR_RETURN(const Json row, ParseJson(text));
-  if (const auto asked = row.FindString("asked"); asked && *asked != Asked(request.prompt)) {
+  if (const auto asked = row.FindString("asked");
+      asked && *asked != Asked(*PromptToJson(request.prompt).Find("messages"))) {
     return FailedPrecondition(
         "%s: sample %d of problem '%s' was drawn for another prompt than this run asks (other "
         "examples, another order of choices: --seed?)",
@@ -300,7 +300,7 @@ absl::StatusOr<Completion> Recording::Find(const CompletionRequest& request, con
   return completion;
 }
 
-absl::Status Recording::Run(const CompletionFlow& flow) {
+absl::Status ReplaySource::Run(const CompletionFlow& flow) {
   flow.counters->concurrency = 1;
   while (!flow.stopping()) {
     const std::optional<CompletionRequest> request = flow.next();
@@ -338,7 +338,7 @@ Backend ReplayBackend() {
   };
   backend.open =
       [](const BackendConfig& config) -> absl::StatusOr<std::unique_ptr<CompletionSource>> {
-    return Recording::Open(config);
+    return ReplaySource::Open(config);
   };
   backend.check = Check;
   return backend;
