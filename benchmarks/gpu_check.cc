@@ -1,12 +1,16 @@
 // Everything about the GPU that needs only CUDA and the standard library: kernels, whole models,
 // ceilings, attention, steps. What scripts/gpu-check runs; exit status 1 where a check failed.
 //
-// usage: gpu_check [--open] [--small] [--checks] [--bench] [--reference FILE]...
+// usage: gpu_check [--open] [--small] [--checks] [--bench] [--only TEXT] [--reference FILE]...
+//                  [--step MODEL LAYERS ROWS CONTEXT]
 //   --open    only opens the GPU and says which it is
 //   --small   a few small cases, for compute-sanitizer
 //   --checks, --bench   only these; both where neither is named
+//   --only    figures whose name holds TEXT
+//   --step    nothing but decode steps of such a model (ROWS 0: a prefill), for a profiler
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -58,7 +62,7 @@ void RunChecks(cuda::Device* device, bool small) {
   Tell(CheckExactness(device, normed));
 }
 
-void RunBench(cuda::Device* device) {
+void RunBench(cuda::Device* device, const std::string& only) {
   const GpuCeilings ceilings = MeasureCeilings(device);
   const auto tell = [](const GpuFigure& figure) {
     std::printf("%s\n", FigureLine(figure).c_str());
@@ -66,8 +70,8 @@ void RunBench(cuda::Device* device) {
   };
   tell({"copy on the device, read and written", ceilings.copy_bytes_per_second / 1e9, "GB/s"});
   tell({"bf16 product of 8192 x 8192 x 8192", ceilings.flops / 1e12, "TFLOP/s"});
-  BenchAttention(device, ceilings, tell);
-  BenchSteps(device, ceilings, tell);
+  BenchAttention(device, ceilings, only, tell);
+  BenchSteps(device, ceilings, only, tell);
 }
 
 }  // namespace
@@ -76,7 +80,8 @@ void RunBench(cuda::Device* device) {
 int main(int argc, char** argv) {
   using assay::failed;
   bool small = false, checks = false, bench = false, open_only = false;
-  std::vector<std::string> references;
+  std::vector<std::string> references, step;
+  std::string only;
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     if (word == "--small") {
@@ -87,12 +92,16 @@ int main(int argc, char** argv) {
       checks = true;
     } else if (word == "--bench") {
       bench = true;
+    } else if (word == "--only" && i + 1 < argc) {
+      only = argv[++i];
+    } else if (word == "--step" && i + 4 < argc) {
+      for (int j = 0; j < 4; ++j) step.emplace_back(argv[++i]);
     } else if (word == "--reference" && i + 1 < argc) {
       references.emplace_back(argv[++i]);
     } else {
-      std::fprintf(
-          stderr,
-          "usage: gpu_check [--open] [--small] [--checks] [--bench] [--reference FILE]...\n");
+      std::fprintf(stderr,
+                   "usage: gpu_check [--open] [--small] [--checks] [--bench] [--only TEXT] "
+                   "[--reference FILE]... [--step MODEL LAYERS ROWS CONTEXT]\n");
       return 2;
     }
   }
@@ -108,12 +117,19 @@ int main(int argc, char** argv) {
               facts.name.c_str(), facts.capability, facts.multiprocessors, facts.free_bytes / 1e9,
               facts.total_bytes / 1e9, facts.driver_version, facts.products.c_str());
   if (open_only) return 0;
+  if (!step.empty()) {
+    const std::string problem =
+        assay::RunForProfiler(device.get(), step[0], std::atoi(step[1].c_str()),
+                              std::atoi(step[2].c_str()), std::atoi(step[3].c_str()));
+    if (!problem.empty()) std::fprintf(stderr, "gpu_check: %s\n", problem.c_str());
+    return problem.empty() ? 0 : 1;
+  }
   const bool both = !checks && !bench && references.empty();
   if (checks || both || small) assay::RunChecks(device.get(), small);
   for (const std::string& path : references) {
     assay::Tell(assay::CheckAgainstReference(device.get(), path));
   }
-  if ((bench || both) && !small) assay::RunBench(device.get());
+  if ((bench || both) && !small) assay::RunBench(device.get(), only);
   if (!device->error().empty()) {
     std::printf("FAILED  the device: %s\n", device->error().c_str());
     ++failed;

@@ -269,7 +269,8 @@ std::string FigureLine(const GpuFigure& figure) {
   return what + line + share + figure.beside;
 }
 
-void BenchAttention(Device* device, const GpuCeilings& ceilings, const OnFigure& on_figure) {
+void BenchAttention(Device* device, const GpuCeilings& ceilings, const std::string& only,
+                    const OnFigure& on_figure) {
   Stock stock(1);
   constexpr int kRows = 256, kDim = 128;
   for (const auto& [group, kv_heads] : {std::pair(4, 8), {5, 8}, {6, 2}, {7, 4}}) {
@@ -280,6 +281,7 @@ void BenchAttention(Device* device, const GpuCeilings& ceilings, const OnFigure&
       const size_t pool_bytes = PageElements(shape) * sizeof(Half) * kRows * width;
       const std::string what =
           "attention, group " + std::to_string(group) + ", 256 rows at " + std::to_string(context);
+      if (what.find(only) == std::string::npos) continue;
       const size_t sums = static_cast<size_t>(kRows) * heads * chunks;
       const Memory pool(device, pool_bytes), q(device, sizeof(Half) * kRows * heads * kDim),
           out(device, sizeof(Half) * kRows * heads * kDim), tables(device, 4UL * kRows * width),
@@ -393,7 +395,8 @@ double TimePrefill(cuda::Model* model, int context) {
 
 }  // namespace
 
-void BenchSteps(Device* device, const GpuCeilings& ceilings, const OnFigure& on_figure) {
+void BenchSteps(Device* device, const GpuCeilings& ceilings, const std::string& only,
+                const OnFigure& on_figure) {
   struct Cell {
     int rows, context;
     double goal_tokens;  // on an H200, from the issue; 0: none
@@ -403,6 +406,10 @@ void BenchSteps(Device* device, const GpuCeilings& ceilings, const OnFigure& on_
     for (const Cell& cell : cells) {
       const std::string what = name + ", decode, " + std::to_string(cell.rows) + " rows at " +
                                std::to_string(cell.context);
+      const std::string prefill_what = name + ", prefill of " + std::to_string(cell.context);
+      const bool decodes = what.find(only) != std::string::npos;
+      const bool prefills = cell.rows == 1 && prefill_what.find(only) != std::string::npos;
+      if (!decodes && !prefills) continue;
       StepShape step = {cell.rows, 1024, 0, cell.context + 64, false};
       step.pages = cell.rows * ((cell.context + 63) / 64);
       std::string error;
@@ -422,16 +429,33 @@ void BenchSteps(Device* device, const GpuCeilings& ceilings, const OnFigure& on_
                                 : "");
       on_figure(
           {what, cell.rows / seconds, "tokens/s", floor / seconds, alone ? 0.75 : 0.8, beside});
-      if (!alone || name == "8B") continue;
+      if (!prefills) continue;
       const double prefill = TimePrefill(model.get(), cell.context);
       const double rate = PrefillFlops(shape, cell.context, cell.context) / prefill;
-      on_figure({name + ", prefill of " + std::to_string(cell.context), cell.context / prefill,
-                 "tokens/s", rate / ceilings.flops, 0.5, "of the measured matrix rate"});
+      on_figure({prefill_what, cell.context / prefill, "tokens/s", rate / ceilings.flops, 0.5,
+                 "of the measured matrix rate"});
     }
   };
   bench("1.5B", {{1, 2048, 0}, {64, 2048, 0}, {256, 2048, 44000}, {256, 8192, 0}});
   bench("7B", {{1, 2048, 228}, {64, 2048, 0}, {256, 2048, 17500}, {256, 8192, 6200}});
   bench("8B", {{1, 2048, 0}, {256, 2048, 0}});
+}
+
+std::string RunForProfiler(Device* device, const std::string& name, int layers, int rows,
+                           int context) {
+  const ModelShape shape = ShapeNamed(name, layers).model;
+  StepShape step = {std::max(rows, 1), 1024, 0, context + 64, false};
+  step.pages = std::max(rows, 1) * ((context + 63) / 64) + 1;
+  std::string error;
+  const std::unique_ptr<cuda::Model> model = MakeRandomModel(device, shape, step, &error);
+  if (model == nullptr) return error;
+  FillPool(model.get());
+  if (rows > 0) {
+    TimeDecode(model.get(), rows, context);
+  } else {
+    TimePrefill(model.get(), context);
+  }
+  return device->error();
 }
 
 }  // namespace assay

@@ -49,8 +49,16 @@ struct GpuFigure {
 using OnFigure = std::function<void(const GpuFigure&)>;
 
 // Numbers 1, 2 and 4 of the issue. What does not fit into the GPU's memory is told and left out.
-void BenchAttention(cuda::Device* device, const GpuCeilings& ceilings, const OnFigure& on_figure);
-void BenchSteps(cuda::Device* device, const GpuCeilings& ceilings, const OnFigure& on_figure);
+// Only figures whose name holds `only`.
+void BenchAttention(cuda::Device* device, const GpuCeilings& ceilings, const std::string& only,
+                    const OnFigure& on_figure);
+void BenchSteps(cuda::Device* device, const GpuCeilings& ceilings, const std::string& only,
+                const OnFigure& on_figure);
+
+// A few decode steps, or with rows = 0 one prefill of the context, of a model with random weights:
+// something for a profiler to look at. An error, or nothing.
+std::string RunForProfiler(cuda::Device* device, const std::string& name, int layers, int rows,
+                           int context);
 
 std::string FigureLine(const GpuFigure& figure);
 

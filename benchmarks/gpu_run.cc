@@ -175,8 +175,8 @@ int BenchGpu(bool only_run) {
     std::printf("%s, %s\n", device->facts().name.c_str(), device->facts().products.c_str());
     Tell({"copy on the device, read and written", ceilings.copy_bytes_per_second / 1e9, "GB/s"});
     Tell({"bf16 product of 8192 x 8192 x 8192", ceilings.flops / 1e12, "TFLOP/s"});
-    BenchAttention(device.get(), ceilings, Tell);
-    BenchSteps(device.get(), ceilings, Tell);
+    BenchAttention(device.get(), ceilings, "", Tell);
+    BenchSteps(device.get(), ceilings, "", Tell);
     if (!device->error().empty()) {
       std::fprintf(stderr, "engine_bench: %s\n", device->error().c_str());
       return 1;

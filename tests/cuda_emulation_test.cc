@@ -468,6 +468,28 @@ TEST(CudaModel, TokensHangOnTheirOwnSequenceAlone) {
   }
 }
 
+// A step's record names its model's buffers: the next model on the same GPU makes its own.
+TEST(CudaModel, ALaterModelOnTheSameGpuReplaysItsOwnSteps) {
+  SKIP_WITHOUT_FIBERS();
+  ExactnessOptions options;
+  options.name = "first";
+  options.shape = {64, 1, 2, 1, 32, 96, 320, 300, 1e-6F, true, true, false, false};
+  options.rows = 2;
+  options.prefill_rows = 32;
+  options.prompt = 20;
+  options.steps = 30;
+  ExactnessOptions later = options;
+  later.name = "later";
+  later.shape.hidden = 96;
+  later.shape.vocabulary = later.shape.usable = 700;
+  const std::unique_ptr<cuda::Device> device = MakeEmulatedDevice();
+  for (const ExactnessOptions& one : {options, later}) {
+    for (const ParityFinding& finding : CheckExactness(device.get(), one)) {
+      EXPECT_TRUE(finding.ok) << finding.check << ": " << finding.detail;
+    }
+  }
+}
+
 // The sum of what NeedsOf says is no less than what a model takes.
 TEST(CudaModel, TakesNoMoreThanItSays) {
   const Opened opened = OpenAsBf16("tiny_qwen2");

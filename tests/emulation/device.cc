@@ -119,16 +119,19 @@ class EmulatedDevice final : public cuda::Device {
     });
   }
   std::string ChosenWays() const override { return "loops"; }
-  void Replay(int rows, const std::function<void()>& work) override {
+  void Replay(const void* owner, int rows, const std::function<void()>& work) override {
     // The queue's part is kept and repeated, as a graph is.
-    const auto found = graphs_.find(rows);
+    const auto found = graphs_.find({owner, rows});
     if (found != graphs_.end()) {
       for (const auto& piece : found->second) Ask(piece);
       return;
     }
-    recording_ = &graphs_[rows];
+    recording_ = &graphs_[{owner, rows}];
     work();
     recording_ = nullptr;
+  }
+  void Forget(const void* owner) override {
+    std::erase_if(graphs_, [&](const auto& entry) { return entry.first.first == owner; });
   }
 
  private:
@@ -173,7 +176,7 @@ class EmulatedDevice final : public cuda::Device {
   int64_t asked_ = 0, done_ = 0;
   int64_t marks_[kMarks] = {};
   std::set<ProductShape> prepared_;
-  std::map<int, std::vector<std::function<void()>>> graphs_;
+  std::map<std::pair<const void*, int>, std::vector<std::function<void()>>> graphs_;
   std::vector<std::function<void()>>* recording_ = nullptr;
 };
 

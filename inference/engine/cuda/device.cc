@@ -15,6 +15,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <map>
+#include <utility>
 #include <vector>
 
 namespace assay::cuda {
@@ -142,7 +143,8 @@ class CudaDevice final : public Device {
   void Prepare(const ProductShape& shape) override;
   void Multiply(const ProductShape& shape, const Half* weights, const Half* x, void* y) override;
   std::string ChosenWays() const override;
-  void Replay(int rows, const std::function<void()>& work) override;
+  void Replay(const void* owner, int rows, const std::function<void()>& work) override;
+  void Forget(const void* owner) override;
 
  private:
   // After an error: launches that do nothing.
@@ -177,8 +179,8 @@ class CudaDevice final : public Device {
   cublasLtHandle_t handle_ = nullptr;
   void* workspace_ = nullptr;
   std::map<ProductShape, Plan> plans_;
-  // By rows: null until the work has run once, then the recorded graph.
-  std::map<int, cudaGraphExec_t> graphs_;
+  // By owner and rows: null until the work has run once, then the recorded graph.
+  std::map<std::pair<const void*, int>, cudaGraphExec_t> graphs_;
 };
 
 const Kernels CudaDevice::kNothing = {[](const EmbedArgs&, Stream) {},
@@ -249,7 +251,7 @@ bool CudaDevice::Open(std::string* error) {
 }
 
 CudaDevice::~CudaDevice() {
-  for (const auto& [rows, graph] : graphs_) {
+  for (const auto& [step, graph] : graphs_) {
     if (graph != nullptr) cudaGraphExecDestroy(graph);
   }
   for (const auto& [shape, plan] : plans_) {
@@ -395,9 +397,9 @@ std::string CudaDevice::ChosenWays() const {
 
 // The first time it runs as it is asked for, so that everything is loaded; the second time it is
 // recorded.
-void CudaDevice::Replay(int rows, const std::function<void()>& work) {
+void CudaDevice::Replay(const void* owner, int rows, const std::function<void()>& work) {
   if (!error_.empty()) return;
-  const auto [entry, is_new] = graphs_.try_emplace(rows, nullptr);
+  const auto [entry, is_new] = graphs_.try_emplace({owner, rows}, nullptr);
   if (is_new) {
     work();
     return;
@@ -417,6 +419,14 @@ void CudaDevice::Replay(int rows, const std::function<void()>& work) {
     if (!error_.empty()) return;
   }
   Check(cudaGraphLaunch(entry->second, stream_), "starting a step");
+}
+
+void CudaDevice::Forget(const void* owner) {
+  std::erase_if(graphs_, [&](const auto& entry) {
+    if (entry.first.first != owner) return false;
+    if (entry.second != nullptr) cudaGraphExecDestroy(entry.second);
+    return true;
+  });
 }
 
 }  // namespace

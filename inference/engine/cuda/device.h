@@ -68,9 +68,10 @@ class Device {
   // What the bits of products hang on beside the library's version: the ways that were chosen.
   virtual std::string ChosenWays() const = 0;
 
-  // The work of a step of this many rows, which asks for the same every time: recorded and then
-  // replayed as a whole.
-  virtual void Replay(int rows, const std::function<void()>& work) = 0;
+  // The work of a step of this many rows, for which `owner` asks for the same every time: recorded
+  // and then replayed as a whole, until the owner's buffers are given back and Forget is called.
+  virtual void Replay(const void* owner, int rows, const std::function<void()>& work) = 0;
+  virtual void Forget(const void* owner) = 0;
 };
 
 }  // namespace assay::cuda

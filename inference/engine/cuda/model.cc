@@ -64,6 +64,7 @@ Model::Model(Device* device, const ModelShape& model, const StepShape& step)
 
 Model::~Model() {
   if (device_->error().empty()) device_->Wait();
+  device_->Forget(this);
   for (void* memory : memory_) device_->Free(memory);
   for (void* memory : pinned_) device_->FreePinned(memory);
   for (void* memory : ordinary_) std::free(memory);
@@ -356,7 +357,7 @@ void Model::BeginDecode(const Step& step) {
   device_->ToDevice(decode_.draws, slot.draws, rows * sizeof(DrawInput));
   device_->ToDevice(decode_.tables, slot.tables,
                     static_cast<size_t>(count) * table_width_ * sizeof(int32_t));
-  device_->Replay(rows, [&] { DecodeWork(rows); });
+  device_->Replay(this, rows, [&] { DecodeWork(rows); });
   device_->ToHost(slot.results, results_, count * sizeof(RowResult));
   slot.kept.clear();
   for (int row = 0; row < count; ++row) {
