@@ -736,12 +736,13 @@ std::vector<float> SomeLogits(int kind, int count, Random* random) {
     if (kind == 3) value = id % 7 == 0 ? -0.0 : 0.0;                 // nothing but ties
     if (kind == 4) value = id == count / 2 ? 30 : random->Normal();  // one peak
     if (kind == 5) value = -1e4 + 1e-3 * random->Normal();           // large and narrow
+    if (kind == 6) value = 0.7 * random->Normal();                   // most ids survive top-p
     logits[id] = static_cast<float>(value);
   }
   return logits;
 }
 
-void CheckDraws(Device* device, int vocabulary, Random* random, Findings* findings) {
+void CheckDraws(Device* device, int vocabulary, int padding, Random* random, Findings* findings) {
   const std::vector<DrawInput> plans = [] {
     std::vector<DrawInput> list(8);
     list[0].inverse_temperature = 1 / 0.6;
@@ -763,9 +764,9 @@ void CheckDraws(Device* device, int vocabulary, Random* random, Findings* findin
     list[7].logprobs = 20;
     return list;
   }();
-  const int kinds = 6, usable = vocabulary - 1 - vocabulary / 50;
+  const int kinds = 7, usable = vocabulary - 1 - vocabulary / 50;
   const int rows = kinds * static_cast<int>(plans.size());
-  const size_t stride = static_cast<size_t>(vocabulary) + 3;
+  const size_t stride = static_cast<size_t>(vocabulary) + padding;
   std::vector<float> logits(rows * stride, NAN);  // ids without a token may be anything
   std::vector<DrawInput> draws(rows);
   for (int row = 0; row < rows; ++row) {
@@ -857,6 +858,8 @@ std::vector<ParityFinding> CheckRowKernels(Device* device, const ParityOptions& 
   Findings findings;
   CheckNorms(device, 6, 64, &random, &findings);
   CheckNorms(device, 11, 301, &random, &findings);
+  CheckNorms(device, 3, 2564, &random, &findings);
+  CheckNorms(device, 2, 8196, &random, &findings);
   for (const bool with_norm : {false, true}) {
     CheckRope(device, 4, 2, 32, with_norm, with_norm, &random, &findings);
     CheckRope(device, 6, 1, 64, true, with_norm, &random, &findings);
@@ -915,8 +918,12 @@ std::vector<ParityFinding> CheckPrefillAttention(Device* device, const ParityOpt
 std::vector<ParityFinding> CheckSampling(Device* device, const ParityOptions& options) {
   Random random(options.seed + 3);
   Findings findings;
-  for (const int vocabulary : {37, 600, 5000}) CheckDraws(device, vocabulary, &random, &findings);
-  if (options.large) CheckDraws(device, 151936, &random, &findings);
+  // Rows that begin on 16 bytes, and rows that do not.
+  for (const auto& [vocabulary, padding] :
+       {std::pair(37, 3), {600, 3}, {5000, 4}, {5002, 3}, {12000, 0}}) {
+    CheckDraws(device, vocabulary, padding, &random, &findings);
+  }
+  if (options.large) CheckDraws(device, 151936, 0, &random, &findings);
   return findings.Take(device);
 }
 
@@ -929,6 +936,12 @@ std::vector<ParityFinding> CheckProducts(Device* device, const ParityOptions& op
     shapes.push_back({256, 3584, 4608, false});
     shapes.push_back({256, 1536, 2 * 8960, true});
     shapes.push_back({1, 3584, 3584, false});
+    // Long inner dimensions, whose products are split into parts.
+    for (const int rows : {1, 16, 64, 256}) {
+      shapes.push_back({rows, 8960, 1536, false});
+      shapes.push_back({rows, 18944, 3584, false});
+    }
+    shapes.push_back({64, 3584, 3584, false});
   }
   for (const cuda::ProductShape& shape : shapes) {
     const std::vector<Half> weights = random.Halves(static_cast<size_t>(shape.out) * shape.in);
@@ -982,10 +995,51 @@ std::vector<ParityFinding> CheckProducts(Device* device, const ParityOptions& op
   return findings.Take(device);
 }
 
+std::vector<ParityFinding> CheckFewRows(Device* device, const ParityOptions& options) {
+  Random random(options.seed + 5);
+  Findings findings;
+  std::vector<cuda::ProductShape> shapes = {{1, 8, 5, false},     {2, 264, 33, true},
+                                            {3, 1536, 10, false}, {4, 2056, 6, true},
+                                            {1, 4104, 7, false},  {4, 64, 96, false}};
+  if (options.large) {
+    for (const int rows : {1, 4}) {
+      shapes.push_back({rows, 3584, 37888, true});
+      shapes.push_back({rows, 18944, 3584, false});
+    }
+  }
+  for (const cuda::ProductShape& shape : shapes) {
+    const std::vector<Half> weights = random.Halves(static_cast<size_t>(shape.out) * shape.in);
+    const std::vector<Half> x = random.Halves(static_cast<size_t>(shape.rows) * shape.in);
+    Buffer<Half> device_weights(device, weights), device_x(device, x);
+    const size_t size = static_cast<size_t>(shape.rows) * shape.out;
+    Buffer<float> floats(device, size);
+    Buffer<Half> halves(device, size);
+    void* y = shape.half_out ? static_cast<void*>(halves.get()) : floats.get();
+    device->kernels().few_rows(
+        {device_weights.get(), device_x.get(), y, shape.rows, shape.in, shape.out, shape.half_out},
+        device->stream());
+    floats.Fetch();
+    halves.Fetch();
+    std::vector<double> found, wanted;
+    for (size_t at = 0; at < size; at += 1 + size / 5000) {
+      const Half* row = &x[at / shape.out * shape.in];
+      const Half* own = &weights[at % shape.out * shape.in];
+      double sum = 0;
+      for (int k = 0; k < shape.in; ++k) sum += double{Widen(row[k])} * Widen(own[k]);
+      found.push_back(shape.half_out ? double{Widen(halves.host[at])} : double{floats.host[at]});
+      wanted.push_back(sum);
+    }
+    findings.Below(Format("few rows, %d of %d to %d%s", shape.rows, shape.in, shape.out,
+                          shape.half_out ? ", bf16" : ""),
+                   RelativeError(found, wanted), shape.half_out ? kHalfBound : 1e-5);
+  }
+  return findings.Take(device);
+}
+
 std::vector<ParityFinding> CheckAllKernels(Device* device, const ParityOptions& options) {
   std::vector<ParityFinding> all;
   for (const auto check : {CheckRowKernels, CheckDecodeAttention, CheckPrefillAttention,
-                           CheckSampling, CheckProducts}) {
+                           CheckSampling, CheckProducts, CheckFewRows}) {
     for (ParityFinding& finding : check(device, options)) all.push_back(std::move(finding));
   }
   return all;

@@ -215,6 +215,7 @@ DEVICE void AttendChunk(const DecodeAttentionArgs& args, const ChunkItem& item, 
 
 template <int kDim>
 KERNEL KERNEL_BOUNDS(kThreads, 2) DecodeAttention(DecodeAttentionArgs args) {
+  WaitForEarlierKernels();
   auto& shared = Shared<DecodeShared<kDim>>();
   const int kv_heads = args.shape.kv_heads;
   const int work = *args.items_count * kv_heads;
@@ -234,29 +235,40 @@ KERNEL KERNEL_BOUNDS(kThreads, 2) DecodeAttention(DecodeAttentionArgs args) {
   }
 }
 
-// A thread for each dimension of each head.
+struct alignas(16) FourSums {
+  float values[4];
+};
+struct alignas(8) FourHalves {
+  Half halves[4];
+};
+
+// A thread for four dimensions of a head.
 KERNEL KERNEL_BOUNDS(256, 1) CombineChunks(DecodeAttentionArgs args) {
-  const int dim = args.shape.head_dim;
+  WaitForEarlierKernels();
+  const int fours = args.shape.head_dim / 4;
   const int row = blockIdx.y;
   const int i = blockIdx.x * 256 + threadIdx.x;
-  if (i >= args.heads * dim) return;
-  const int head = i / dim, d = i % dim;
-  Half* out = args.out + static_cast<size_t>(row) * args.heads * dim + i;
+  if (i >= args.heads * fours) return;
+  const int head = i / fours, four = i % fours;
+  FourHalves* out =
+      reinterpret_cast<FourHalves*>(args.out) + static_cast<size_t>(row) * args.heads * fours + i;
   const int chunks = ChunksOf(args.rows[row].position);
-  if (chunks == 0) {
-    *out = 0;
-    return;
-  }
   const size_t at = (static_cast<size_t>(row) * args.heads + head) * args.most_chunks;
-  float most = args.greatest[at];
-  for (int c = 1; c < chunks; ++c) most = fmaxf(most, args.greatest[at + c]);
-  float sum = 0, weights = 0;
+  float most = -INFINITY;
+  for (int c = 0; c < chunks; ++c) most = fmaxf(most, args.greatest[at + c]);
+  FourSums sum = {};
+  float weights = 0;
   for (int c = 0; c < chunks; ++c) {
     const float factor = exp2f(args.greatest[at + c] - most);
-    sum += args.sums[(at + c) * dim + d] * factor;
+    const FourSums part = reinterpret_cast<const FourSums*>(args.sums)[(at + c) * fours + four];
+    UNROLL for (int k = 0; k < 4; ++k) sum.values[k] += part.values[k] * factor;
     weights += args.weights[at + c] * factor;
   }
-  *out = Round(sum / weights);
+  FourHalves done = {};  // of an idle row: zeros
+  if (chunks > 0) {
+    UNROLL for (int k = 0; k < 4; ++k) done.halves[k] = Round(sum.values[k] / weights);
+  }
+  *out = done;
 }
 
 constexpr int kPlanThreads = 256;
@@ -265,14 +277,32 @@ struct PlanShared {
   int full[kPlanThreads], partial[kPlanThreads];
 };
 
-// One block. Sums of rows before a thread's own, so many rows at a time.
+// Sums of what threads hold up to each one, itself included.
+DEVICE void ScanBlock(int* values) {
+  const int thread = threadIdx.x;
+  for (int offset = 1; offset < kPlanThreads; offset *= 2) {
+    const int left = thread >= offset ? values[thread - offset] : 0;
+    SyncBlock();
+    values[thread] += left;
+    SyncBlock();
+  }
+}
+
+// One block; so many rows at a time. Whole chunks come first: their number is counted before.
 KERNEL KERNEL_BOUNDS(kPlanThreads, 1) PlanWork(WorkArgs args) {
+  WaitForEarlierKernels();
   auto& shared = Shared<PlanShared>();
   const int thread = threadIdx.x;
   for (int layer = thread; layer < args.layers; layer += kPlanThreads) args.tickets[layer] = 0;
-  int all_full = 0;
-  for (int row = 0; row < args.count; ++row) all_full += FullChunksOf(args.rows[row].position);
-  int full_before = 0, partial_before = all_full;
+  int own_full = 0;
+  for (int row = thread; row < args.count; row += kPlanThreads) {
+    own_full += FullChunksOf(args.rows[row].position);
+  }
+  shared.full[thread] = own_full;
+  SyncBlock();
+  ScanBlock(shared.full);
+  int full_before = 0, partial_before = shared.full[kPlanThreads - 1];
+  SyncBlock();
   for (int first = 0; first < args.count; first += kPlanThreads) {
     const int row = first + thread;
     const int position = row < args.count ? args.rows[row].position : -1;
@@ -281,17 +311,14 @@ KERNEL KERNEL_BOUNDS(kPlanThreads, 1) PlanWork(WorkArgs args) {
     shared.full[thread] = full;
     shared.partial[thread] = partial;
     SyncBlock();
-    int full_at = full_before, partial_at = partial_before;
-    for (int other = 0; other < kPlanThreads; ++other) {
-      if (other < thread) {
-        full_at += shared.full[other];
-        partial_at += shared.partial[other];
-      }
-      full_before += shared.full[other];
-      partial_before += shared.partial[other];
-    }
+    ScanBlock(shared.full);
+    ScanBlock(shared.partial);
+    const int full_at = full_before + shared.full[thread] - full;
+    const int partial_at = partial_before + shared.partial[thread] - partial;
     for (int chunk = 0; chunk < full; ++chunk) args.items[full_at + chunk] = {row, chunk};
     if (partial != 0) args.items[partial_at] = {row, full};
+    full_before += shared.full[kPlanThreads - 1];
+    partial_before += shared.partial[kPlanThreads - 1];
     SyncBlock();
   }
   if (thread == 0) *args.items_count = partial_before;
@@ -319,8 +346,8 @@ void LaunchDecodeAttention(const DecodeAttentionArgs& args, Stream stream) {
     default:
       LaunchFor<128>(args, stream);
   }
-  const int width = args.heads * args.shape.head_dim;
-  LAUNCH(CombineChunks, dim3((width + 255) / 256, args.count), 256, 0, stream, args);
+  const int fours = args.heads * args.shape.head_dim / 4;
+  LAUNCH(CombineChunks, dim3((fours + 255) / 256, args.count), 256, 0, stream, args);
 }
 
 void LaunchPlanWork(const WorkArgs& args, Stream stream) {

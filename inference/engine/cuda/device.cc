@@ -95,6 +95,7 @@ const Products* LoadProducts(std::string* error) {
 
 // One shape's product, as it will always be computed.
 struct Plan {
+  bool own = false;  // by our kernel for few rows
   cublasLtMatmulDesc_t description = nullptr;
   cublasLtMatrixLayout_t weights = nullptr, x = nullptr, y = nullptr;
   cublasLtMatmulAlgo_t way = {};
@@ -191,7 +192,8 @@ const Kernels CudaDevice::kNothing = {[](const EmbedArgs&, Stream) {},
                                       [](const PrefillAttentionArgs&, Stream) {},
                                       [](const SwigluArgs&, Stream) {},
                                       [](const GatherArgs&, Stream) {},
-                                      [](const SampleArgs&, Stream) {}};
+                                      [](const SampleArgs&, Stream) {},
+                                      [](const FewRowsArgs&, Stream) {}};
 
 bool CudaDevice::Open(std::string* error) {
   int driver = 0, count = 0;
@@ -297,8 +299,10 @@ void CudaDevice::Mark(int mark) {
   Check(cudaEventRecord(marks_[mark], stream_), "marking a step");
 }
 
-// The library's first proposal that adds each element up in one go: no split of the inner
-// dimension, whose parts would be added in an order that hangs on the number of rows.
+// The library's first proposal. A split of the inner dimension is allowed where its parts are kept
+// in float32 and added in their order: the number of parts belongs to the proposal, so that an
+// element is the same sum in every place and every time. (Without splits, what is left for long
+// inner dimensions and few rows runs on a tenth of the GPU.)
 bool CudaDevice::Choose(const ProductShape& shape, Plan* plan) {
   if (workspace_ == nullptr) workspace_ = Allocate(kWorkspaceBytes);
   if (workspace_ == nullptr) {
@@ -323,12 +327,12 @@ bool CudaDevice::Choose(const ProductShape& shape, Plan* plan) {
       CheckProducts(products_->LayoutCreate(&plan->y, y_type, out, rows, shape.out),
                     "describing results");
   cublasLtMatmulPreference_t preference = nullptr;
-  const uint32_t one_go = CUBLASLT_REDUCTION_SCHEME_NONE;
+  const uint32_t in_order = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;  // or no split
   const uint64_t workspace = kWorkspaceBytes;
   ok = ok && CheckProducts(products_->PreferenceCreate(&preference), "a preference") &&
        CheckProducts(
            products_->PreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
-                                             &one_go, sizeof(one_go)),
+                                             &in_order, sizeof(in_order)),
            "a preference") &&
        CheckProducts(
            products_->PreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
@@ -344,18 +348,25 @@ bool CudaDevice::Choose(const ProductShape& shape, Plan* plan) {
   if (preference != nullptr) products_->PreferenceDestroy(preference);
   for (int i = 0; ok && i < found; ++i) {
     int32_t splits = 0;
+    uint32_t reduction = 0;
     size_t written = 0;
-    const cublasStatus_t asked = products_->AlgoConfigGetAttribute(
-        &proposals[i].algo, CUBLASLT_ALGO_CONFIG_SPLITK_NUM, &splits, sizeof(splits), &written);
-    if (proposals[i].state != CUBLAS_STATUS_SUCCESS || asked != CUBLAS_STATUS_SUCCESS) continue;
-    if (splits > 1) continue;
+    const cublasLtMatmulAlgo_t* algo = &proposals[i].algo;
+    if (proposals[i].state != CUBLAS_STATUS_SUCCESS ||
+        products_->AlgoConfigGetAttribute(algo, CUBLASLT_ALGO_CONFIG_SPLITK_NUM, &splits,
+                                          sizeof(splits), &written) != CUBLAS_STATUS_SUCCESS ||
+        products_->AlgoConfigGetAttribute(algo, CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME, &reduction,
+                                          sizeof(reduction), &written) != CUBLAS_STATUS_SUCCESS) {
+      continue;
+    }
+    if (splits > 1 && reduction != CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE) continue;
     plan->way = proposals[i].algo;
     return true;
   }
   if (error_.empty()) {
     char text[200];
     std::snprintf(text, sizeof(text),
-                  "cuBLASLt proposes no way without a split for the product of %d rows, %d to %d",
+                  "cuBLASLt proposes no way with sums in a fixed order for the product of %d rows, "
+                  "%d to %d",
                   shape.rows, shape.in, shape.out);
     error_ = text;
   }
@@ -365,13 +376,18 @@ bool CudaDevice::Choose(const ProductShape& shape, Plan* plan) {
 void CudaDevice::Prepare(const ProductShape& shape) {
   if (!error_.empty() || plans_.contains(shape)) return;
   Plan& plan = plans_[shape];
-  Choose(shape, &plan);
+  plan.own = shape.rows <= FewRowsArgs::kMost && shape.in % 8 == 0;
+  if (!plan.own) Choose(shape, &plan);
 }
 
 void CudaDevice::Multiply(const ProductShape& shape, const Half* weights, const Half* x, void* y) {
   Prepare(shape);
   if (!error_.empty()) return;
   const Plan& plan = plans_[shape];
+  if (plan.own) {
+    kernels().few_rows({weights, x, y, shape.rows, shape.in, shape.out, shape.half_out}, stream_);
+    return;
+  }
   const float one = 1, zero = 0;
   CheckProducts(
       products_->Matmul(handle_, plan.description, &one, weights, plan.weights, x, plan.x, &zero, y,
@@ -386,6 +402,7 @@ std::string CudaDevice::ChosenWays() const {
     std::snprintf(line, sizeof(line), "%d %d %d %d:", shape.rows, shape.in, shape.out,
                   shape.half_out ? 1 : 0);
     text += line;
+    if (plan.own) text += " few rows";
     for (const uint64_t word : plan.way.data) {
       std::snprintf(line, sizeof(line), " %llx", static_cast<unsigned long long>(word));
       text += line;

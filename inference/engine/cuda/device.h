@@ -62,7 +62,7 @@ class Device {
   virtual void Wait() = 0;             // for everything
 
   // Chooses how a product of this shape is computed, once; always the same way from then on. An
-  // error: no way that adds each element up in one go.
+  // error: no way that adds each element up in a fixed order.
   virtual void Prepare(const ProductShape& shape) = 0;
   virtual void Multiply(const ProductShape& shape, const Half* weights, const Half* x, void* y) = 0;
   // What the bits of products hang on beside the library's version: the ways that were chosen.

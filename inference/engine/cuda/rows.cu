@@ -13,74 +13,143 @@ using namespace assay::cuda;  // what kernels.h declares
 constexpr int kThreads = 256;
 constexpr int kWarps = kThreads / 32;
 
-// Over a block of kThreads; `parts` is shared. Every thread gets the sum.
-DEVICE float BlockSum(float value, float* parts) {
+// --- norms: a block a row, which stays in registers where it can ---
+
+constexpr int kNormThreads = 512;
+constexpr int kNormWarps = kNormThreads / 32;
+constexpr int kMostFours = 4;  // that a thread keeps: rows of up to 8192
+
+struct alignas(16) Four {
+  float values[4];
+};
+struct alignas(8) FourHalves {
+  Half halves[4];
+};
+
+// Over a block of kNormThreads; every thread gets the sum.
+struct NormShared {
+  float parts[kNormWarps];
+};
+DEVICE float BlockSum(float value) {
+  float* parts = Shared<NormShared>().parts;
   value = WarpSum(value);
   if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = value;
   SyncBlock();
   float sum = 0;
-  UNROLL for (int warp = 0; warp < kWarps; ++warp) sum += parts[warp];
+  UNROLL for (int warp = 0; warp < kNormWarps; ++warp) sum += parts[warp];
   return sum;
 }
 
-struct NormShared {
-  float parts[kWarps];
-};
-
-// The second half of a norm: each thread knows the squares of the elements that it has written.
-DEVICE void FinishNorm(float squares, const float* x, const float* norm, int hidden, float epsilon,
-                       Half* normed) {
-  const float sum = BlockSum(squares, Shared<NormShared>().parts);
-  const float scale = 1.0F / sqrtf(sum / static_cast<float>(hidden) + epsilon);
-  for (int i = threadIdx.x; i < hidden; i += kThreads) normed[i] = Round(x[i] * scale * norm[i]);
+DEVICE float ScaleOf(float squares, int hidden, float epsilon) {
+  return 1.0F / sqrtf(BlockSum(squares) / static_cast<float>(hidden) + epsilon);
 }
 
-KERNEL KERNEL_BOUNDS(kThreads, 1) Embed(EmbedArgs args) {
+DEVICE Half Scaled(float value, float scale, float weight) { return Round(value * scale * weight); }
+
+// x = load(i), normed = x / rms(x) * norm. load.Fours(i) gives elements 4 i to 4 i + 3, load.One(i)
+// one element.
+template <typename Load>
+DEVICE void NormRow(const Load& load, float* x, const float* norm, int hidden, float epsilon,
+                    Half* normed) {
+  float squares = 0;
+  if (hidden % 4 != 0 || hidden > kMostFours * 4 * kNormThreads) {
+    for (int i = threadIdx.x; i < hidden; i += kNormThreads) {
+      const float value = load.One(i);
+      x[i] = value;
+      squares += value * value;
+    }
+    const float scale = ScaleOf(squares, hidden, epsilon);
+    for (int i = threadIdx.x; i < hidden; i += kNormThreads) {
+      normed[i] = Scaled(x[i], scale, norm[i]);
+    }
+    return;
+  }
+  const int fours = hidden / 4;
+  Four kept[kMostFours];
+  UNROLL for (int j = 0; j < kMostFours; ++j) {
+    const int i = threadIdx.x + j * kNormThreads;
+    if (i < fours) kept[j] = load.Fours(i);
+  }
+  UNROLL for (int j = 0; j < kMostFours; ++j) {
+    const int i = threadIdx.x + j * kNormThreads;
+    if (i >= fours) continue;
+    reinterpret_cast<Four*>(x)[i] = kept[j];
+    UNROLL for (int k = 0; k < 4; ++k) squares += kept[j].values[k] * kept[j].values[k];
+  }
+  const float scale = ScaleOf(squares, hidden, epsilon);
+  UNROLL for (int j = 0; j < kMostFours; ++j) {
+    const int i = threadIdx.x + j * kNormThreads;
+    if (i >= fours) continue;
+    const Four weight = reinterpret_cast<const Four*>(norm)[i];
+    FourHalves out;
+    UNROLL for (int k = 0; k < 4; ++k) {
+      out.halves[k] = Scaled(kept[j].values[k], scale, weight.values[k]);
+    }
+    reinterpret_cast<FourHalves*>(normed)[i] = out;
+  }
+}
+
+DEVICE void ClearRow(Half* normed, int hidden) {
+  for (int i = threadIdx.x; i < hidden; i += kNormThreads) normed[i] = 0;
+}
+
+struct LoadEmbedding {
+  const Half* from;
+  DEVICE float One(int i) const { return Widen(from[i]); }
+  DEVICE Four Fours(int i) const {
+    const FourHalves halves = reinterpret_cast<const FourHalves*>(from)[i];
+    Four four;
+    UNROLL for (int k = 0; k < 4; ++k) four.values[k] = Widen(halves.halves[k]);
+    return four;
+  }
+};
+
+KERNEL KERNEL_BOUNDS(kNormThreads, 1) Embed(EmbedArgs args) {
+  WaitForEarlierKernels();
   const int row = blockIdx.x;
   const RowInput input = args.rows[row];
   const size_t at = static_cast<size_t>(row) * args.hidden;
-  float* x = args.x + at;
-  Half* normed = args.normed + at;
-  if (input.position < 0) {
-    for (int i = threadIdx.x; i < args.hidden; i += kThreads) normed[i] = 0;
-    return;
-  }
+  if (input.position < 0) return ClearRow(args.normed + at, args.hidden);
   int token = input.from_row >= 0 ? args.drawn[input.from_row] : input.token;
   // A step that drew nothing (a bad logit) tells the host so; the one after it only must not stray.
   if (token < 0 || token >= args.vocabulary) token = 0;
-  const Half* from = args.embedding + static_cast<size_t>(token) * args.hidden;
-  float squares = 0;
-  for (int i = threadIdx.x; i < args.hidden; i += kThreads) {
-    const float value = Widen(from[i]);
-    x[i] = value;
-    squares += value * value;
-  }
-  FinishNorm(squares, x, args.norm, args.hidden, args.epsilon, normed);
+  const LoadEmbedding load = {args.embedding + static_cast<size_t>(token) * args.hidden};
+  NormRow(load, args.x + at, args.norm, args.hidden, args.epsilon, args.normed + at);
 }
 
-KERNEL KERNEL_BOUNDS(kThreads, 1) AddNorm(AddNormArgs args) {
+struct LoadSum {
+  const float *x, *added, *bias;
+  DEVICE float One(int i) const {
+    const float value = x[i] + added[i];
+    return bias != nullptr ? value + bias[i] : value;
+  }
+  DEVICE Four Fours(int i) const {
+    Four sum = reinterpret_cast<const Four*>(x)[i];
+    const Four more = reinterpret_cast<const Four*>(added)[i];
+    UNROLL for (int k = 0; k < 4; ++k) sum.values[k] += more.values[k];
+    if (bias != nullptr) {
+      const Four last = reinterpret_cast<const Four*>(bias)[i];
+      UNROLL for (int k = 0; k < 4; ++k) sum.values[k] += last.values[k];
+    }
+    return sum;
+  }
+};
+
+KERNEL KERNEL_BOUNDS(kNormThreads, 1) AddNorm(AddNormArgs args) {
+  WaitForEarlierKernels();
   const int row = blockIdx.x;
   const size_t at = static_cast<size_t>(row) * args.hidden;
-  float* x = args.x + at;
-  const float* added = args.added + at;
-  Half* normed = args.normed + at;
-  if (args.rows[row].position < 0) {
-    for (int i = threadIdx.x; i < args.hidden; i += kThreads) normed[i] = 0;
-    return;
-  }
-  float squares = 0;
-  for (int i = threadIdx.x; i < args.hidden; i += kThreads) {
-    float value = x[i] + added[i];
-    if (args.bias != nullptr) value += args.bias[i];
-    x[i] = value;
-    squares += value * value;
-  }
-  FinishNorm(squares, x, args.norm, args.hidden, args.epsilon, normed);
+  if (args.rows[row].position < 0) return ClearRow(args.normed + at, args.hidden);
+  const LoadSum load = {args.x + at, args.added + at, args.bias};
+  NormRow(load, args.x + at, args.norm, args.hidden, args.epsilon, args.normed + at);
 }
+
+// --- the others ---
 
 // A warp a head: queries first, then keys, then values. A lane holds pairs (i, i + half) that turn
 // together: i = lane and, in heads of more than 64, lane + 32.
 KERNEL KERNEL_BOUNDS(kThreads, 1) Rope(RopeArgs args) {
+  WaitForEarlierKernels();
   const int row = blockIdx.x;
   const int lane = threadIdx.x % 32;
   const int kv_heads = args.shape.kv_heads, dim = args.shape.head_dim, half = dim / 2;
@@ -153,6 +222,7 @@ struct alignas(16) Eight {
 
 // Eight at a time where rows begin on 16 bytes.
 KERNEL KERNEL_BOUNDS(kThreads, 1) Swiglu(SwigluArgs args) {
+  WaitForEarlierKernels();
   const int row = blockIdx.y;
   const Half* gate = args.gate_up + static_cast<size_t>(row) * 2 * args.ffn;
   const Half* up = gate + args.ffn;
@@ -178,6 +248,7 @@ KERNEL KERNEL_BOUNDS(kThreads, 1) Swiglu(SwigluArgs args) {
 }
 
 KERNEL KERNEL_BOUNDS(kThreads, 1) Gather(GatherArgs args) {
+  WaitForEarlierKernels();
   const int row = blockIdx.x;
   const Half* from = args.rows + static_cast<size_t>(args.indices[row]) * args.width;
   Half* to = args.out + static_cast<size_t>(row) * args.width;
@@ -187,10 +258,10 @@ KERNEL KERNEL_BOUNDS(kThreads, 1) Gather(GatherArgs args) {
 }  // namespace
 
 void LaunchEmbed(const EmbedArgs& args, Stream stream) {
-  LAUNCH(Embed, dim3(args.count), kThreads, sizeof(NormShared), stream, args);
+  LAUNCH(Embed, dim3(args.count), kNormThreads, sizeof(NormShared), stream, args);
 }
 void LaunchAddNorm(const AddNormArgs& args, Stream stream) {
-  LAUNCH(AddNorm, dim3(args.count), kThreads, sizeof(NormShared), stream, args);
+  LAUNCH(AddNorm, dim3(args.count), kNormThreads, sizeof(NormShared), stream, args);
 }
 void LaunchRope(const RopeArgs& args, Stream stream) {
   const int heads = args.heads + 2 * args.shape.kv_heads;
@@ -206,6 +277,7 @@ void LaunchGather(const GatherArgs& args, Stream stream) {
 
 #ifndef ASSAY_EMULATE_CUDA
 const Kernels& DeviceKernels() { return kTable; }
+void OverlapLaunches() { overlap_launches = true; }
 #endif
 
 }  // namespace KERNEL_NAMESPACE

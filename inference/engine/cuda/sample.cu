@@ -2,9 +2,10 @@
 // order in which threads come.
 //
 // Masses are integers, so histograms filled by atomic additions are exact. A cut is found by a
-// coarse histogram, then digit by digit within one bucket; where what can survive fits into shared
-// memory (it does for all but flat distributions), only the first passes read the logits. To be
-// compiled with -fmad=false: its doubles are the host's doubles, bit for bit.
+// coarse histogram, then digit by digit within one bucket, the edge. What can survive is listed in
+// shared memory where there is room (all but flat distributions), and so is the edge alone (all but
+// a great many ties): then only three passes, or four, read the logits. To be compiled with
+// -fmad=false: its doubles are the host's doubles, bit for bit.
 #include <cstring>
 
 #include "inference/engine/cuda/draw_math.h"
@@ -19,14 +20,15 @@ using namespace assay::cuda;
 
 constexpr int kThreads = 512;
 constexpr int kListed = 4096;  // candidates that shared memory holds
+constexpr int kEdge = 1024;    // and of the bucket that the cut goes through
 constexpr int kBinsOfThread = kDigitValues / kThreads;
 constexpr uint64_t kEverything = ~uint64_t{0};
 
 struct SampleShared {
   uint32_t low[kDigitValues], high[kDigitValues];  // halves of sums
   uint64_t parts[kThreads];
-  int list[kListed];
-  uint32_t list_count;
+  int list[kListed], edge[kEdge];
+  uint32_t list_count, edge_count;
   int bin;
   uint64_t before;
   uint64_t top[kMostLogprobs];
@@ -36,6 +38,7 @@ struct SampleShared {
 struct Row {
   const float* logits;
   int usable;
+  bool by_fours;  // it begins on 16 bytes
   double greatest;
   double inverse_temperature;
 };
@@ -76,12 +79,43 @@ DEVICE double BlockSum(double value, SampleShared* shared) {
   return sum;
 }
 
-// visit(id, logit) for the listed candidates, or for all ids.
-template <typename Visit>
-DEVICE void ForEach(const Row& row, const SampleShared& shared, bool listed, const Visit& visit) {
-  const int count = listed ? static_cast<int>(shared.list_count) : row.usable;
-  for (int i = threadIdx.x; i < count; i += kThreads) {
-    const int id = listed ? shared.list[i] : i;
+// Listed ids, or all of a row's.
+struct Candidates {
+  const int* ids;  // null: all
+  int count;
+};
+DEVICE Candidates All(const Row& row) { return {nullptr, row.usable}; }
+DEVICE Candidates Listed(const SampleShared& shared) {
+  return {shared.list, static_cast<int>(shared.list_count)};
+}
+
+struct alignas(16) Four {
+  float logits[4];
+};
+
+// visit(id, logit). kAhead times four logits are asked for before the first is looked at: 2 where a
+// visit does little, 1 where it computes.
+template <int kAhead, typename Visit>
+DEVICE void ForEach(const Row& row, const Candidates& candidates, const Visit& visit) {
+  int begin = 0;
+  if (candidates.ids == nullptr && row.by_fours) {
+    const int fours = candidates.count / 4;
+    for (int first = threadIdx.x; first < fours; first += kAhead * kThreads) {
+      Four some[kAhead];
+      UNROLL for (int j = 0; j < kAhead; ++j) {
+        const int i = first + j * kThreads;
+        if (i < fours) some[j] = reinterpret_cast<const Four*>(row.logits)[i];
+      }
+      UNROLL for (int j = 0; j < kAhead; ++j) {
+        const int i = first + j * kThreads;
+        if (i >= fours) continue;
+        UNROLL for (int k = 0; k < 4; ++k) visit(i * 4 + k, some[j].logits[k]);
+      }
+    }
+    begin = fours * 4;
+  }
+  for (int i = begin + threadIdx.x; i < candidates.count; i += kThreads) {
+    const int id = candidates.ids != nullptr ? candidates.ids[i] : i;
     visit(id, row.logits[id]);
   }
 }
@@ -147,6 +181,7 @@ struct ByCount {
   DEVICE uint64_t Weight(const Row&, float) const { return 1; }
   DEVICE uint64_t Wanted(uint64_t) const { return wanted; }
   static constexpr bool kWeightless = false;  // of ids in the last bucket
+  static constexpr int kAhead = 2;
 };
 struct ByMass {
   double top_p;
@@ -157,7 +192,15 @@ struct ByMass {
     return static_cast<uint64_t>(ceil(top_p * static_cast<double>(total)));
   }
   static constexpr bool kWeightless = true;  // 32 nats below the greatest
+  static constexpr int kAhead = 1;
 };
+
+// A list that has been too long once stays so, and is not counted on.
+DEVICE void AddTo(int id, uint32_t room, bool wanted, int* list, uint32_t* count) {
+  if (!wanted || *static_cast<volatile uint32_t*>(count) > room) return;
+  const uint32_t at = AddAtomically(count, 1);
+  if (at < room) list[at] = id;
+}
 
 // The CutOrder of the last id that stays: of those up to `limit`, the shortest beginning that
 // reaches what is wanted. May leave the candidates in the list, and says so.
@@ -168,7 +211,7 @@ DEVICE uint64_t FindCut(const Row& row, const Cut& cut, uint64_t limit, bool* li
     return BucketOf(logit, row.greatest, row.inverse_temperature);
   };
   ClearBins(shared);
-  ForEach(row, *shared, *listed, [&](int id, float logit) {
+  ForEach<Cut::kAhead>(row, *listed ? Listed(*shared) : All(row), [&](int id, float logit) {
     const int bucket = bucket_of(logit);
     if (bucket == kBuckets - 1 || CutOrder(logit, id) > limit) return;
     AddToBin(cut.Weight(row, logit), bucket, shared);
@@ -184,22 +227,26 @@ DEVICE uint64_t FindCut(const Row& row, const Cut& cut, uint64_t limit, bool* li
     return limit;  // rounding asks for more than there is
   }
   SyncBlock();
+  Candidates edge = *listed ? Listed(*shared) : All(row);  // all of the edge, and more
   if (!*listed) {
-    if (threadIdx.x == 0) shared->list_count = 0;
+    if (threadIdx.x == 0) shared->list_count = shared->edge_count = 0;
     SyncBlock();
-    ForEach(row, *shared, false, [&](int id, float logit) {
-      if (bucket_of(logit) > bucket || CutOrder(logit, id) > limit) return;
-      const uint32_t at = AddAtomically(&shared->list_count, 1);
-      if (at < kListed) shared->list[at] = id;
+    ForEach<2>(row, All(row), [&](int id, float logit) {
+      const int own = bucket_of(logit);
+      if (own > bucket || CutOrder(logit, id) > limit) return;
+      AddTo(id, kEdge, own == bucket, shared->edge, &shared->edge_count);
+      AddTo(id, kListed, true, shared->list, &shared->list_count);
     });
     SyncBlock();
     *listed = shared->list_count <= kListed;
+    if (*listed) edge = Listed(*shared);
+    if (shared->edge_count <= kEdge) edge = {shared->edge, static_cast<int>(shared->edge_count)};
   }
   uint64_t needed = wanted - before;
   uint64_t found = 0;
   for (int digit = 0; digit < kCutDigits; ++digit) {
     ClearBins(shared);
-    ForEach(row, *shared, *listed, [&](int id, float logit) {
+    ForEach<1>(row, edge, [&](int id, float logit) {
       const uint64_t order = CutOrder(logit, id);
       if (bucket_of(logit) != bucket || order > limit || !SamePrefix(order, found, digit)) return;
       AddToBin(cut.Weight(row, logit), DigitOf(order, digit), shared);
@@ -218,7 +265,7 @@ DEVICE int Race(const Row& row, const DrawInput& draw, uint64_t cut, double leas
                 SampleShared* shared) {
   int winner = -1;
   double best = 0;
-  ForEach(row, *shared, listed, [&](int id, float logit) {
+  ForEach<1>(row, listed ? Listed(*shared) : All(row), [&](int id, float logit) {
     if (CutOrder(logit, id) > cut) return;
     const uint64_t mass = MassOf(logit, row.greatest, row.inverse_temperature);
     if (mass == 0 || static_cast<double>(mass) < least) return;
@@ -260,7 +307,7 @@ DEVICE void ReportTop(const Row& row, int count, double log_sum, SampleShared* s
                                           : kEverything;
   if (threadIdx.x == 0) shared->top_count = 0;
   SyncBlock();
-  ForEach(row, *shared, listed, [&](int id, float logit) {
+  ForEach<1>(row, listed ? Listed(*shared) : All(row), [&](int id, float logit) {
     const uint64_t order = CutOrder(logit, id);
     if (order <= cut) shared->top[AddAtomically(&shared->top_count, 1)] = order;
   });
@@ -276,24 +323,24 @@ DEVICE void ReportTop(const Row& row, int count, double log_sum, SampleShared* s
   SyncBlock();
 }
 
-KERNEL KERNEL_BOUNDS(kThreads, 1) Sample(SampleArgs args) {
+KERNEL KERNEL_BOUNDS(kThreads, 2) Sample(SampleArgs args) {
+  WaitForEarlierKernels();
   auto* shared = &Shared<SampleShared>();
   const DrawInput draw = args.draws[blockIdx.x];
   RowResult* result = args.results + blockIdx.x;
   const bool wanted = draw.draws != 0 || draw.target >= 0;
   if (!wanted) return;  // the same for all threads
 
-  Row row = {args.logits + blockIdx.x * args.stride, args.usable, 0, 1};
+  Row row = {args.logits + blockIdx.x * args.stride, args.usable, args.stride % 4 == 0, 0, 1};
   uint64_t first = kEverything, bad = kEverything;
-  for (int id = threadIdx.x; id < row.usable; id += kThreads) {
-    const float logit = row.logits[id];
+  ForEach<2>(row, All(row), [&](int id, float logit) {
     if (!isfinite(logit)) {
       if (bad == kEverything) bad = id;
-      continue;
+      return;
     }
     const uint64_t order = CutOrder(logit, id);
     if (order < first) first = order;
-  }
+  });
   first = BlockLeast(first, shared);
   bad = BlockLeast(bad, shared);
   if (bad != kEverything) {
@@ -323,9 +370,9 @@ KERNEL KERNEL_BOUNDS(kThreads, 1) Sample(SampleArgs args) {
   if (draw.logprobs == 0 && draw.target < 0) return;
   row.inverse_temperature = 1;
   double sum = 0;
-  for (int id = threadIdx.x; id < row.usable; id += kThreads) {
-    sum += PortableExp(static_cast<double>(row.logits[id]) - row.greatest);
-  }
+  ForEach<1>(row, All(row), [&](int, float logit) {
+    sum += PortableExp(static_cast<double>(logit) - row.greatest);
+  });
   const double log_sum = PortableLog(BlockSum(sum, shared)) + row.greatest;
   if (threadIdx.x == 0) {
     result->logprob = static_cast<double>(row.logits[drawn]) - log_sum;
