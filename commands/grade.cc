@@ -23,6 +23,7 @@ struct Options {
   std::string database = DefaultDatabase();
   std::string against;
   std::string isolation;
+  int limit = 0;
   bool dry_run = false;
   bool missing = false;
   int show = 20;
@@ -156,6 +157,7 @@ absl::StatusOr<int> Compare(const Options& options, Store& store, const RunManif
   ASSIGN_OR_RETURN(const VersionPair versions, ReadVersions(options.against));
   RegradeOptions regrade;
   regrade.task = options.task;
+  regrade.limit = options.limit;
   ASSIGN_OR_RETURN(const VersionReport report, CompareVersions(store, manifest, versions, regrade));
   if (options.display.json) {
     std::printf("%s\n", ToJson(manifest, report).Dump(2).c_str());
@@ -189,6 +191,9 @@ absl::StatusOr<int> Grade(const Options& options) {
   if (options.show < 0) {
     return InvalidArgument("--show: expected 0 or more, found %d", options.show);
   }
+  if (options.limit < 0) {
+    return InvalidArgument("--limit: expected 0 (all) or more, found %d", options.limit);
+  }
   const bool stores = !options.dry_run && options.against.empty();
   ASSIGN_OR_RETURN(
       const std::unique_ptr<Store> store,
@@ -201,6 +206,7 @@ absl::StatusOr<int> Grade(const Options& options) {
   if (!options.against.empty()) return Compare(options, *store, summary.manifest);
   RegradeOptions regrade;
   regrade.task = options.task;
+  regrade.limit = options.limit;
   regrade.dry_run = options.dry_run;
   regrade.missing = options.missing;
   ASSIGN_OR_RETURN(const RegradeReport report, Regrade(*store, summary.manifest, regrade));
@@ -231,6 +237,7 @@ Command GradeCommand() {
                 "Store nothing; list what this version of the grader said otherwise than today's "
                 "does (2), or than another stored one did (1..2), and why");
     DeclareIsolation(line, &options->isolation);
+    line.Option("--limit,-L", &options->limit, "Only the first N problems of each task; 0: all");
     line.Flag("--dry-run", &options->dry_run, "Compare only; store nothing");
     line.Flag("--missing", &options->missing,
               "Only samples without a verdict of today's version: goes on after a kill");

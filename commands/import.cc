@@ -1,5 +1,9 @@
 // `assay import`: completions that were recorded elsewhere become a run, graded as `run` grades.
+#include <cerrno>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
 #include <memory>
 
 #include "commands/shared/run_execution.h"
@@ -31,6 +35,8 @@ struct Options {
   bool only_recorded = false;
   bool skip_unmatched = false;
   bool in_order = false;
+  int limit = 0;
+  bool dry_run = false;
   RunDisplay display;
 };
 
@@ -68,16 +74,17 @@ absl::StatusOr<ImportPlan> MakePlan(const Options& options) {
   plan.only_recorded = options.only_recorded;
   plan.skip_unmatched = options.skip_unmatched;
   plan.in_order = options.in_order;
+  plan.limit = options.limit;
   return plan;
 }
 
 void Tell(const Options& options, const Recording& recording, const ImportReport& report) {
   for (const std::string& note : report.notes) Note(options, note);
-  Note(options,
-       absl::StrFormat("run %s: %s completions of %s of %s problems, %d a problem -> %s",
-                       report.run_id, WithThousands(report.completions),
-                       WithThousands(report.problems_recorded), WithThousands(report.problems),
-                       report.samples_per_problem, options.database));
+  Note(options, absl::StrFormat("run %s: %s completions of %s of %s problems, %d a problem -> %s",
+                                report.run_id, WithThousands(report.completions),
+                                WithThousands(report.problems_recorded),
+                                WithThousands(report.problems), report.samples_per_problem,
+                                options.dry_run ? "nowhere (--dry-run)" : options.database));
   if (recording.other_tasks > 0) {
     Note(options, absl::StrFormat("passed over: %s rows of other tasks",
                                   WithThousands(recording.other_tasks)));
@@ -102,19 +109,56 @@ void Tell(const Options& options, const Recording& recording, const ImportReport
   }
 }
 
+// A folder that goes when this does.
+class ScratchFolder {
+ public:
+  static absl::StatusOr<std::unique_ptr<ScratchFolder>> Make() {
+    std::error_code error;
+    std::string path = (std::filesystem::temp_directory_path(error) / "assay-dry-XXXXXX").string();
+    if (error || mkdtemp(path.data()) == nullptr) {
+      return Unavailable("--dry-run: no folder can be made at %s (%s); TMPDIR names another", path,
+                         error ? error.message() : std::strerror(errno));
+    }
+    return std::unique_ptr<ScratchFolder>(new ScratchFolder(path));
+  }
+  ~ScratchFolder() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  std::string Path(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  explicit ScratchFolder(std::string path) : path_(std::move(path)) {}
+  std::string path_;
+};
+
 absl::StatusOr<int> Import(const Options& options) {
   if (options.task.empty() == options.make_task.empty()) {
     return InvalidArgument(
         "name the task with --task, or have one made from the file with --make-task NEW.yaml%s",
         options.task.empty() ? "" : ": one of the two, found both");
   }
+  if (options.limit < 0) {
+    return InvalidArgument("--limit: expected 0 (all) or more, found %d", options.limit);
+  }
+  if (options.dry_run && !options.make_task.empty()) {
+    return InvalidArgument("--dry-run: --make-task writes files; have the task made first");
+  }
   ASSIGN_OR_RETURN(const RecordingFormat format, RecordingFormatFromName(options.format));
   if (!options.make_task.empty()) RETURN_IF_ERROR(MakeTask(options));
   ASSIGN_OR_RETURN(const ImportPlan plan, MakePlan(options));
   ASSIGN_OR_RETURN(const Recording recording,
                    ReadRecording(options.file, format, options.fields, plan.task.name));
-  ASSIGN_OR_RETURN(const std::unique_ptr<Store> store,
-                   Store::Open(options.database, StoreMode::kReadWrite));
+  // A dry run is the whole of it, into a database that is gone afterwards.
+  std::unique_ptr<ScratchFolder> scratch;
+  if (options.dry_run) {
+    ASSIGN_OR_RETURN(scratch, ScratchFolder::Make());
+  }
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<Store> store,
+      Store::Open(scratch ? scratch->Path("dry.db") : options.database, StoreMode::kReadWrite));
   ASSIGN_OR_RETURN(const ImportReport report, ImportRecording(*store, plan, recording));
   Tell(options, recording, report);
   RETURN_IF_ERROR(PrintRunResults(*store, report.run_id, options.display));
@@ -156,6 +200,8 @@ void Declare(CommandLine& line) {
             "Leave out completions that belong to no problem");
   line.Flag("--in-order", &options->in_order,
             "The first row answers the first problem, and so on; questions are not compared");
+  line.Option("--limit,-L", &options->limit, "Only the task's first N problems; 0: all");
+  line.Flag("--dry-run", &options->dry_run, "Match, grade and print all the same; store nothing");
   line.Flag("--json", &options->display.json, "Machine-readable results on stdout");
   line.Flag("--quiet,-q", &options->display.quiet, "Say nothing but the results");
   line.Flag("--allow-partial", &options->display.allow_partial,

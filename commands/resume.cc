@@ -1,5 +1,6 @@
 // `assay resume`: ask for the samples that a run still lacks, and for nothing else.
 #include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
 
@@ -7,6 +8,7 @@
 #include "commands/shared/run_execution.h"
 #include "harness/status.h"
 #include "harness/text.h"
+#include "reports/results.h"
 
 namespace assay {
 namespace {
@@ -19,6 +21,7 @@ struct Options {
   std::string api_key_env;
   std::string isolation;
   int max_connections = 0;
+  bool dry_run = false;
   RunDisplay display;
 };
 
@@ -138,8 +141,47 @@ absl::Status SamePath(const RunManifest& manifest, const BackendIdentity& now) {
       now.endpoint, PathOf(manifest.base_urls[0]));
 }
 
+// What would be asked for, as far as the store knows it. Problems are counted at a run's beginning:
+// one that was killed before that knows of none.
+absl::StatusOr<int> TellMissing(Store& store, const RunSummary& summary, bool json) {
+  ASSIGN_OR_RETURN(const std::vector<TaskResult> results, LoadResults(store, summary));
+  Json tasks = Json::MakeArray();
+  int64_t missing = 0;
+  for (const TaskResult& result : results) {
+    missing += result.missing;
+    const int64_t stored = result.planned - result.missing;
+    tasks.Append(Json::MakeObject({{"task", result.manifest.name},
+                                   {"planned", result.planned},
+                                   {"stored", stored},
+                                   {"missing", result.missing}}));
+    if (json) continue;
+    if (result.planned == 0) {
+      std::printf("%s: not known; the run was stopped before its problems were counted\n",
+                  result.manifest.name.c_str());
+      continue;
+    }
+    std::printf("%s: %s of %s stored, %s would be asked for\n", result.manifest.name.c_str(),
+                WithThousands(stored).c_str(), Counted(result.planned, "sample").c_str(),
+                WithThousands(result.missing).c_str());
+  }
+  if (json) {
+    std::printf("%s\n", Json::MakeObject({{"run", summary.manifest.id},
+                                          {"missing", missing},
+                                          {"tasks", std::move(tasks)}})
+                            .Dump(2)
+                            .c_str());
+  }
+  return 0;
+}
+
 absl::StatusOr<int> Resume(const Options& options) {
-  ASSIGN_OR_RETURN(const std::unique_ptr<Store> store, OpenExistingStore(options.database));
+  if (options.display.most_problems < 0) {
+    return InvalidArgument("--limit: expected 0 (all) or more, found %d",
+                           options.display.most_problems);
+  }
+  ASSIGN_OR_RETURN(const std::unique_ptr<Store> store,
+                   OpenExistingStore(options.database, options.dry_run ? StoreMode::kReadOnly
+                                                                       : StoreMode::kReadWrite));
   ASSIGN_OR_RETURN(RunSummary summary, store->FindRun(options.run));
   RunManifest& manifest = summary.manifest;
   absl::StatusOr<RunRequest> request = RunRequestFromJson(manifest.options);
@@ -155,6 +197,7 @@ absl::StatusOr<int> Resume(const Options& options) {
   RETURN_IF_ERROR(ChangeModelArgs(manifest, *backend, options.model_args, &*request));
   RETURN_IF_ERROR(ChangeBaseUrls(manifest, options.base_urls, &*request));
   RETURN_IF_ERROR(RefuseSecrets(*request));
+  if (options.dry_run) return TellMissing(*store, summary, options.display.json);
   ASSIGN_OR_RETURN(const std::unique_ptr<CompletionSource> source,
                    backend->open(MakeBackendConfig(*request)));
   RETURN_IF_ERROR(SamePath(manifest, source->identity()));
@@ -185,6 +228,9 @@ Command ResumeCommand() {
     line.Option("--max-connections", &options->max_connections,
                 "Requests in flight at most; 0: adaptive");
     DeclareIsolation(line, &options->isolation);
+    line.Option("--limit,-L", &options->display.most_problems,
+                "Ask for the samples of so many problems, then stop; 0: all");
+    line.Flag("--dry-run", &options->dry_run, "Say what would be asked for; ask nothing");
     line.Flag("--json", &options->display.json, "Machine-readable results on stdout");
     line.Flag("--quiet,-q", &options->display.quiet, "No progress lines");
     line.Flag("--allow-partial", &options->display.allow_partial,

@@ -272,14 +272,18 @@ void PrintCheck(const Task& task, const TaskCheck& check, int most) {
   if (rest > 0) std::printf("  and %s more (--all or --json shows them)\n", number(rest).c_str());
 }
 
-int Check(const Common& common, const Changes& changes, const std::string& name, bool all) {
+int Check(const Common& common, const Changes& changes, const std::string& name, int limit,
+          bool all) {
+  if (limit < 0) {
+    return Fail(InvalidArgument("--limit: expected 0 (all) or more, found %d", limit));
+  }
   const SearchPath path = common.Path();
   const absl::StatusOr<std::vector<Task>> tasks = LoadTasks(path, name, changes.Overrides());
   if (!tasks.ok()) return Fail(tasks.status());
   Json list = Json::MakeArray();
   bool sound = true;
   for (const Task& task : *tasks) {
-    const absl::StatusOr<TaskCheck> check = CheckTask(path, task, common.seed);
+    const absl::StatusOr<TaskCheck> check = CheckTask(path, task, common.seed, limit);
     if (!check.ok()) {
       sound = false;
       Fail(Annotate(check.status(), task.name));
@@ -547,6 +551,7 @@ void Declare(CommandLine& line) {
     Changes changes;
     std::string name, output, model = "MODEL";
     int limit = 1;
+    int checked = 0;
     bool all = false;
   };
   const auto flags = std::make_shared<Flags>();
@@ -567,8 +572,11 @@ void Declare(CommandLine& line) {
   DeclareCommon(check, flags->common);
   DeclareChanges(check, flags->changes);
   check.Option("--seed", &flags->common.seed, "orders the choices");
+  check.Option("--limit,-L", &flags->checked, "only the first N rows; 0: all");
   check.Flag("--all", &flags->all, "print every finding, not the first 20");
-  check.Action([flags] { return Check(flags->common, flags->changes, flags->name, flags->all); });
+  check.Action([flags] {
+    return Check(flags->common, flags->changes, flags->name, flags->checked, flags->all);
+  });
 
   CommandLine& preview = line.Sub("preview", "The exact text that a task sends");
   preview.Positional("task", &flags->name, "a task, a suite, or a YAML file", true);

@@ -238,6 +238,7 @@ absl::Status Importer::StoreSample(const AskedProblem& asked, int index,
 
 absl::Status Importer::StoreProblem(const AskedProblem& asked, size_t place) {
   const auto& draws = draws_[place];
+  if (plan_.limit > 0 && static_cast<int64_t>(place) >= plan_.limit) return absl::OkStatus();
   if (draws.empty() && plan_.only_recorded) return absl::OkStatus();
   CompareWithRecorded(asked);
   RETURN_IF_ERROR(writer_->PutProblem(plan_.task.name, asked.problem, asked.prompt));

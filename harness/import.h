@@ -28,6 +28,7 @@ struct ImportPlan {
   bool only_recorded = false;
   // The file's rows answer the task's problems one after the other; ids and questions are not read.
   bool in_order = false;
+  int64_t limit = 0;  // > 0: the run is of the task's first so many problems
   // Completions of no problem are counted and left out; else they are an error.
   bool skip_unmatched = false;
 };

@@ -206,8 +206,9 @@ class Pipeline {
   std::mutex mutex_;    // of the planner
   size_t current_ = 0;  // guarded by mutex_: the task being read
   std::map<std::pair<std::string, std::string>, std::shared_ptr<OpenProblem>>
-      open_;               // guarded by mutex_
-  bool read_all_ = false;  // guarded by mutex_
+      open_;                    // guarded by mutex_
+  bool read_all_ = false;       // guarded by mutex_
+  int64_t asked_problems_ = 0;  // guarded by mutex_
 
   std::mutex outcome_mutex_;
   RunOutcome outcome_;  // guarded by outcome_mutex_ until the threads are joined
@@ -332,6 +333,7 @@ absl::StatusOr<std::optional<CompletionRequest>> Pipeline::Plan(const AskedProbl
 }
 
 absl::StatusOr<std::optional<CompletionRequest>> Pipeline::NextLocked() {
+  if (options_.most_problems > 0 && asked_problems_ >= options_.most_problems) return std::nullopt;
   while (current_ < plan_.tasks.size()) {
     const Task& task = plan_.tasks[current_];
     TaskState& state = tasks_[current_];
@@ -353,7 +355,10 @@ absl::StatusOr<std::optional<CompletionRequest>> Pipeline::NextLocked() {
       continue;
     }
     ASSIGN_OR_RETURN(std::optional<CompletionRequest> request, Plan(*asked));
-    if (request) return request;
+    if (request) {
+      ++asked_problems_;
+      return request;
+    }
     if (Stopping()) return std::nullopt;
   }
   read_all_ = true;

@@ -47,6 +47,7 @@ struct RunProgress {
 struct PipelineOptions {
   int grading_threads = 0;            // 0: one fewer than the cores, at least one
   std::function<bool()> interrupted;  // asked often; true: stop cleanly
+  int64_t most_problems = 0;          // > 0: ask for samples of so many in this process, no more
 };
 
 struct RunOutcome {

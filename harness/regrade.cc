@@ -28,16 +28,19 @@ bool Differ(const Verdict& before, const Verdict& after) {
 class TaskGrader {
  public:
   static absl::StatusOr<TaskGrader> Open(Store& store, const std::string& run_id,
-                                         const TaskManifest& task, int threads) {
+                                         const TaskManifest& task, const RegradeOptions& options) {
     TaskGrader grader;
     ASSIGN_OR_RETURN(grader.grading_, BindGrading(task));
     RETURN_IF_ERROR(
         store.ForEachProblem(run_id, task.name, [&](const Problem& problem, const Prompt&) {
-          grader.problems_.emplace(problem.id, problem);
+          const bool wanted =
+              options.limit <= 0 || grader.problems_.size() < static_cast<size_t>(options.limit);
+          if (wanted) grader.problems_.emplace(problem.id, problem);
           return absl::OkStatus();
         }));
-    grader.threads_ = threads > 0 ? static_cast<unsigned>(threads)
-                                  : std::max(1U, std::thread::hardware_concurrency());
+    grader.limited_ = options.limit > 0;
+    grader.threads_ = options.threads > 0 ? static_cast<unsigned>(options.threads)
+                                          : std::max(1U, std::thread::hardware_concurrency());
     return grader;
   }
 
@@ -49,6 +52,13 @@ class TaskGrader {
     const Verdict& verdict = stored.sample.verdict;
     return stored.graded && verdict.grader == grading_.grader &&
            verdict.grader_version == grading_.grader_version;
+  }
+  // Leaves the samples of the problems that are looked at.
+  void LeaveWanted(std::vector<StoredSample>* batch) const {
+    if (!limited_) return;
+    std::erase_if(*batch, [&](const StoredSample& one) {
+      return !problems_.contains(one.sample.problem_id);
+    });
   }
   std::string ReferenceOf(const std::string& problem_id) const {
     const auto problem = problems_.find(problem_id);
@@ -80,6 +90,7 @@ class TaskGrader {
  private:
   TaskGrading grading_;
   Problems problems_;
+  bool limited_ = false;
   unsigned threads_ = 1;
 };
 
@@ -104,12 +115,12 @@ class TaskRegrader {
       : store_(store), run_id_(manifest.id), task_(task), options_(options), report_(report) {}
 
   absl::Status Run() {
-    ASSIGN_OR_RETURN(const TaskGrader grader,
-                     TaskGrader::Open(store_, run_id_, task_, options_.threads));
+    ASSIGN_OR_RETURN(const TaskGrader grader, TaskGrader::Open(store_, run_id_, task_, options_));
     SampleFilter filter;
     filter.task = task_.name;
     filter.parts = grader.parts();
     return ForEachBatch(store_, run_id_, filter, [&](std::vector<StoredSample> batch) {
+      grader.LeaveWanted(&batch);
       if (options_.missing)
         std::erase_if(batch, [&](const StoredSample& one) { return grader.IsCurrent(one); });
       return GradeBatch(grader, std::move(batch));
@@ -186,17 +197,17 @@ class TaskComparison {
         report_(report) {}
 
   absl::Status Run() {
-    ASSIGN_OR_RETURN(const TaskGrader grader,
-                     TaskGrader::Open(store_, run_id_, task_, options_.threads));
+    ASSIGN_OR_RETURN(const TaskGrader grader, TaskGrader::Open(store_, run_id_, task_, options_));
     if (versions_.after > 0) RETURN_IF_ERROR(ReadAfter());
     SampleFilter filter = Filter(versions_.before);
     if (versions_.after == 0) filter.parts = grader.parts();
-    return ForEachBatch(store_, run_id_, filter, [&](const std::vector<StoredSample>& batch) {
+    return ForEachBatch(store_, run_id_, filter, [&](std::vector<StoredSample> batch) {
+      grader.LeaveWanted(&batch);
       report_->samples += static_cast<int64_t>(batch.size());
       if (versions_.after > 0) {
         for (const StoredSample& before : batch) NoteStored(grader, before);
       } else {
-        NoteGraded(grader, batch);
+        NoteGraded(grader, std::move(batch));
       }
       return absl::OkStatus();
     });

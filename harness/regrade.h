@@ -35,6 +35,7 @@ struct RegradeReport {
 
 struct RegradeOptions {
   std::string task;      // empty: all
+  int64_t limit = 0;     // > 0: only the first so many problems of each task
   bool dry_run = false;  // compare only; nothing is written
   bool missing = false;  // only samples without a verdict of this program's version of the grader
   int threads = 0;       // 0: all cores

@@ -161,6 +161,8 @@ struct TaskCheck {
   size_t longest_prompt_bytes = 0;
   std::vector<TaskFinding> findings;
 };
-absl::StatusOr<TaskCheck> CheckTask(const SearchPath& path, const Task& task, uint64_t seed);
+// limit > 0: only the first so many rows.
+absl::StatusOr<TaskCheck> CheckTask(const SearchPath& path, const Task& task, uint64_t seed,
+                                    int64_t limit = 0);
 
 }  // namespace assay

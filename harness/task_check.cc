@@ -357,14 +357,15 @@ absl::StatusOr<std::unique_ptr<ProblemStream>> OpenUnshuffled(const SearchPath& 
 
 }  // namespace
 
-absl::StatusOr<TaskCheck> CheckTask(const SearchPath& path, const Task& task, uint64_t seed) {
+absl::StatusOr<TaskCheck> CheckTask(const SearchPath& path, const Task& task, uint64_t seed,
+                                    int64_t limit) {
   ASSIGN_OR_RETURN(TaskGrading grading, BindGrading(task.extractor, task.extract_options,
                                                     task.grader, task.grader_options));
   ASSIGN_OR_RETURN(std::unique_ptr<ProblemStream> stream, OpenProblems(path, task, seed));
   ASSIGN_OR_RETURN(std::unique_ptr<ProblemStream> unshuffled, OpenUnshuffled(path, task, seed));
   Checker checker(task, std::move(grading));
   std::string last_error;
-  while (true) {
+  for (int64_t row = 0; limit <= 0 || row < limit; ++row) {
     absl::StatusOr<std::optional<AskedProblem>> asked = stream->Next();
     absl::StatusOr<std::optional<AskedProblem>> plain =
         unshuffled == nullptr ? asked : unshuffled->Next();

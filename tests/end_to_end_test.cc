@@ -407,8 +407,27 @@ TEST_F(EndToEnd, CtrlCStopsCleanlyAndSaysHowToGoOn) {
   const Finished stopped = Wait(child, "stopped");
   EXPECT_EQ(stopped.exit_status, 130) << stopped.err;
   EXPECT_THAT(stopped.err, HasSubstr("assay resume"));
-  const Finished resumed =
-      Assay({"resume", "last", "--db", directory_.Path("stopped.db"), "--quiet"});
+  const std::vector<std::string> resume = {"resume", "last", "--db", directory_.Path("stopped.db"),
+                                           "--quiet"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), resume.begin(), resume.end());
+    return Assay(more);
+  };
+  // What would be asked for, and nothing is.
+  const size_t kept = Draws("stopped.db").size();
+  const int64_t asked = mock_->stats().requests;
+  const Finished dry = with({"--dry-run", "--json"});
+  EXPECT_EQ(dry.exit_status, 0) << dry.err;
+  ASSERT_OK_AND_ASSIGN(const Json told, ParseJson(dry.out));
+  EXPECT_EQ(told.FindInteger("missing"), 400 - static_cast<int64_t>(kept));
+  EXPECT_EQ(mock_->stats().requests, asked);
+  // The samples of three problems, then the run can be resumed once more.
+  const Finished some = with({"--limit", "3"});
+  EXPECT_EQ(some.exit_status, 1) << some.err;
+  EXPECT_THAT(some.err, HasSubstr("assay resume"));
+  EXPECT_GT(Draws("stopped.db").size(), kept);
+  EXPECT_LE(Draws("stopped.db").size(), kept + 6);
+  const Finished resumed = with({});
   EXPECT_EQ(resumed.exit_status, 0) << resumed.err;
   EXPECT_EQ(Draws("stopped.db").size(), 400u);
 }

@@ -48,6 +48,33 @@ TEST_F(TransferCommands, OutputsBringTheirTaskAndComeBack) {
   EXPECT_EQ(again.err, "");
 }
 
+TEST_F(TransferCommands, ADryRunPrintsTheTableAndALimitTakesTheFirstProblems) {
+  ASSERT_EQ(RunAssay({"import", outputs_, "--make-task", yaml_, "--db", database_}).status, 0);
+  const std::string other = directory_.Path("other.db");
+  const ProgramEnd dry =
+      RunAssay({"import", outputs_, "--task", yaml_, "--db", other, "--dry-run"});
+  EXPECT_EQ(dry.status, 0) << dry.err;
+  EXPECT_THAT(dry.err, HasSubstr("nowhere (--dry-run)"));
+  EXPECT_THAT(dry.out, HasSubstr("2 x 2"));
+  EXPECT_FALSE(std::filesystem::exists(other));
+  const ProgramEnd one =
+      RunAssay({"import", outputs_, "--task", yaml_, "--db", other, "--limit", "1"});
+  EXPECT_EQ(one.status, 0) << one.err;
+  EXPECT_THAT(one.out, HasSubstr("1 x 2"));
+  const ProgramEnd graded =
+      RunAssay({"grade", "last", "--db", database_, "--limit", "1", "--dry-run", "--json"});
+  ASSERT_OK_AND_ASSIGN(const Json report, ParseJson(graded.out));
+  EXPECT_EQ(report.FindInteger("samples"), 2);
+  const ProgramEnd checked = RunAssay({"tasks", "check", yaml_, "--limit", "1", "--json"});
+  EXPECT_THAT(checked.out, HasSubstr("\"problems\": 1,"));
+  EXPECT_EQ(RunAssay({"tasks", "check", yaml_, "--limit", "-1"}).status, 1);
+  EXPECT_EQ(RunAssay({"import", outputs_, "--make-task", directory_.Path("new.yaml"), "--db", other,
+                      "--dry-run"})
+                .status,
+            1);
+  EXPECT_FALSE(std::filesystem::exists(directory_.Path("new.yaml")));
+}
+
 // Two runs' files in one directory would be read back as one run.
 TEST_F(TransferCommands, ADirectoryWithAnotherRunsExportIsRefused) {
   ASSERT_EQ(RunAssay({"import", outputs_, "--make-task", yaml_, "--db", database_}).status, 0);

@@ -121,6 +121,7 @@ int ExecuteAndReport(const RunPlan& plan, CompletionSource& source, Store& store
     if (!display.quiet) printer = std::make_unique<ProgressPrinter>(progress, counters);
     PipelineOptions options;
     options.interrupted = Interrupted;
+    options.most_problems = display.most_problems;
     outcome = ExecuteRun(plan, source, store, *writer, &manifest, options, &counters, &progress);
   }
   writer.reset();

@@ -16,6 +16,7 @@ struct RunDisplay {
   bool quiet = false;          // no progress lines
   bool allow_partial = false;  // print a labelled number over missing samples
   bool new_run = false;        // made just now: not kept where nothing can be sampled
+  int most_problems = 0;       // > 0: stop after asking for samples of so many
 };
 
 // Prints "assay: error" lines for `status` to stderr and returns 1.
