@@ -2,12 +2,11 @@
 // ceilings, attention, steps. What scripts/gpu-check runs; exit status 1 where a check failed.
 //
 // usage: gpu_check [--open] [--small] [--checks] [--bench] [--only TEXT] [--reference FILE]...
-//                  [--overlap] [--step MODEL LAYERS ROWS CONTEXT]
+//                  [--step MODEL LAYERS ROWS CONTEXT]
 //   --open    only opens the GPU and says which it is
 //   --small   a few small cases, for compute-sanitizer
 //   --checks, --bench   only these; both where neither is named
 //   --only    figures whose name holds TEXT
-//   --overlap launches overlap (kernels.h): to be checked and measured beside their absence
 //   --step    nothing but decode steps of such a model (ROWS 0: a prefill), for a profiler
 #include <chrono>
 #include <cstdio>
@@ -89,8 +88,6 @@ int main(int argc, char** argv) {
       small = true;
     } else if (word == "--open") {
       open_only = true;
-    } else if (word == "--overlap") {
-      assay::cuda::OverlapLaunches();
     } else if (word == "--checks") {
       checks = true;
     } else if (word == "--bench") {
@@ -104,7 +101,7 @@ int main(int argc, char** argv) {
     } else {
       std::fprintf(stderr,
                    "usage: gpu_check [--open] [--small] [--checks] [--bench] [--only TEXT] "
-                   "[--reference FILE]... [--overlap] [--step MODEL LAYERS ROWS CONTEXT]\n");
+                   "[--reference FILE]... [--step MODEL LAYERS ROWS CONTEXT]\n");
       return 2;
     }
   }

@@ -79,7 +79,7 @@ TEST(CudaBuild, NoKernelSpills) {
   if (!cuda::BuiltWithCuda()) GTEST_SKIP() << "skipped: this build has no CUDA";
   std::set<std::string> files;
   size_t kernels = 0;
-  for (const char* name : {"attention_decode", "attention_prefill", "few_rows", "rows", "sample"}) {
+  for (const char* name : {"attention_decode", "attention_prefill", "rows", "sample"}) {
     const std::string path = testing_support::BinaryPath(std::string("cuda/") + name + ".ptxas");
     for (const KernelUse& use : ReadPtxas(testing_support::ReadWholeFile(path))) {
       ++kernels;
@@ -89,9 +89,9 @@ TEST(CudaBuild, NoKernelSpills) {
       EXPECT_GT(use.registers, 0) << name;
     }
   }
-  // 4 head sizes of two kernels, 2 more of attention, 4 of few rows, 5 of rows, 1 of sampling, for
-  // 2 architectures.
-  EXPECT_GE(kernels, 20u);
+  // 4 head sizes of two kernels, 2 more of attention, 5 of rows, 1 of sampling, for 2
+  // architectures.
+  EXPECT_GE(kernels, 16u);
 }
 
 }  // namespace

@@ -971,7 +971,9 @@ std::vector<ParityFinding> CheckProducts(Device* device, const ParityOptions& op
     }
     const std::string name = Format("product, %d rows, %d to %d%s", shape.rows, shape.in, shape.out,
                                     shape.half_out ? ", bf16" : "");
-    findings.Below(name, RelativeError(found, wanted), shape.half_out ? kHalfBound : 1e-5);
+    // What float32 loses grows with the length of a sum.
+    const double bound = 1e-5 * std::sqrt(std::max(1.0, shape.in / 4096.0));
+    findings.Below(name, RelativeError(found, wanted), shape.half_out ? kHalfBound : bound);
     // The rows in reverse: each has the bits that it had.
     std::vector<double> before(size);
     for (size_t at = 0; at < size; ++at) before[at] = result(at);
@@ -995,51 +997,10 @@ std::vector<ParityFinding> CheckProducts(Device* device, const ParityOptions& op
   return findings.Take(device);
 }
 
-std::vector<ParityFinding> CheckFewRows(Device* device, const ParityOptions& options) {
-  Random random(options.seed + 5);
-  Findings findings;
-  std::vector<cuda::ProductShape> shapes = {{1, 8, 5, false},     {2, 264, 33, true},
-                                            {3, 1536, 10, false}, {4, 2056, 6, true},
-                                            {1, 4104, 7, false},  {4, 64, 96, false}};
-  if (options.large) {
-    for (const int rows : {1, 4}) {
-      shapes.push_back({rows, 3584, 37888, true});
-      shapes.push_back({rows, 18944, 3584, false});
-    }
-  }
-  for (const cuda::ProductShape& shape : shapes) {
-    const std::vector<Half> weights = random.Halves(static_cast<size_t>(shape.out) * shape.in);
-    const std::vector<Half> x = random.Halves(static_cast<size_t>(shape.rows) * shape.in);
-    Buffer<Half> device_weights(device, weights), device_x(device, x);
-    const size_t size = static_cast<size_t>(shape.rows) * shape.out;
-    Buffer<float> floats(device, size);
-    Buffer<Half> halves(device, size);
-    void* y = shape.half_out ? static_cast<void*>(halves.get()) : floats.get();
-    device->kernels().few_rows(
-        {device_weights.get(), device_x.get(), y, shape.rows, shape.in, shape.out, shape.half_out},
-        device->stream());
-    floats.Fetch();
-    halves.Fetch();
-    std::vector<double> found, wanted;
-    for (size_t at = 0; at < size; at += 1 + size / 5000) {
-      const Half* row = &x[at / shape.out * shape.in];
-      const Half* own = &weights[at % shape.out * shape.in];
-      double sum = 0;
-      for (int k = 0; k < shape.in; ++k) sum += double{Widen(row[k])} * Widen(own[k]);
-      found.push_back(shape.half_out ? double{Widen(halves.host[at])} : double{floats.host[at]});
-      wanted.push_back(sum);
-    }
-    findings.Below(Format("few rows, %d of %d to %d%s", shape.rows, shape.in, shape.out,
-                          shape.half_out ? ", bf16" : ""),
-                   RelativeError(found, wanted), shape.half_out ? kHalfBound : 1e-5);
-  }
-  return findings.Take(device);
-}
-
 std::vector<ParityFinding> CheckAllKernels(Device* device, const ParityOptions& options) {
   std::vector<ParityFinding> all;
   for (const auto check : {CheckRowKernels, CheckDecodeAttention, CheckPrefillAttention,
-                           CheckSampling, CheckProducts, CheckFewRows}) {
+                           CheckSampling, CheckProducts}) {
     for (ParityFinding& finding : check(device, options)) all.push_back(std::move(finding));
   }
   return all;

@@ -55,7 +55,6 @@ class EmulatedDevice final : public cuda::Device {
     kernels_.swiglu = Queued<cuda::SwigluArgs, &cuda::Kernels::swiglu>;
     kernels_.gather = Queued<cuda::GatherArgs, &cuda::Kernels::gather>;
     kernels_.sample = Queued<cuda::SampleArgs, &cuda::Kernels::sample>;
-    kernels_.few_rows = Queued<cuda::FewRowsArgs, &cuda::Kernels::few_rows>;
   }
   ~EmulatedDevice() override {
     for (const auto& [memory, bytes] : taken_) std::free(memory);

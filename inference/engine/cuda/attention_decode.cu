@@ -55,8 +55,8 @@ DEVICE void LoadTile(const DecodeAttentionArgs& args, int page, int kv_head, int
   UNROLL for (int piece = lane; piece < kWarpPositions * kPieces; piece += 32) {
     const int row = piece / kPieces, column = piece % kPieces * 8;
     // What lies beyond the sequence may be anything, and 0 * NaN is NaN: zeros instead.
-    CopyAsync(&tiles[0][row][column], keys + row * kDim + column, row < valid);
-    CopyAsync(&tiles[1][row][column], values + row * kDim + column, row < valid);
+    CopyAsyncOnce(&tiles[0][row][column], keys + row * kDim + column, row < valid);
+    CopyAsyncOnce(&tiles[1][row][column], values + row * kDim + column, row < valid);
   }
 }
 
@@ -215,7 +215,6 @@ DEVICE void AttendChunk(const DecodeAttentionArgs& args, const ChunkItem& item, 
 
 template <int kDim>
 KERNEL KERNEL_BOUNDS(kThreads, 2) DecodeAttention(DecodeAttentionArgs args) {
-  WaitForEarlierKernels();
   auto& shared = Shared<DecodeShared<kDim>>();
   const int kv_heads = args.shape.kv_heads;
   const int work = *args.items_count * kv_heads;
@@ -244,7 +243,6 @@ struct alignas(8) FourHalves {
 
 // A thread for four dimensions of a head.
 KERNEL KERNEL_BOUNDS(256, 1) CombineChunks(DecodeAttentionArgs args) {
-  WaitForEarlierKernels();
   const int fours = args.shape.head_dim / 4;
   const int row = blockIdx.y;
   const int i = blockIdx.x * 256 + threadIdx.x;
@@ -290,7 +288,6 @@ DEVICE void ScanBlock(int* values) {
 
 // One block; so many rows at a time. Whole chunks come first: their number is counted before.
 KERNEL KERNEL_BOUNDS(kPlanThreads, 1) PlanWork(WorkArgs args) {
-  WaitForEarlierKernels();
   auto& shared = Shared<PlanShared>();
   const int thread = threadIdx.x;
   for (int layer = thread; layer < args.layers; layer += kPlanThreads) args.tickets[layer] = 0;

@@ -106,7 +106,6 @@ DEVICE void AttendTile(const Half (*tiles)[kKeyTile][kDim + 8],
 
 template <int kDim>
 KERNEL KERNEL_BOUNDS(kThreads, 2) PrefillAttention(PrefillAttentionArgs args) {
-  WaitForEarlierKernels();
   auto& shared = Shared<PrefillShared<kDim>>();
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const QueryTile tile = args.tiles[blockIdx.x];

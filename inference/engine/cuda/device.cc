@@ -95,7 +95,6 @@ const Products* LoadProducts(std::string* error) {
 
 // One shape's product, as it will always be computed.
 struct Plan {
-  bool own = false;  // by our kernel for few rows
   cublasLtMatmulDesc_t description = nullptr;
   cublasLtMatrixLayout_t weights = nullptr, x = nullptr, y = nullptr;
   cublasLtMatmulAlgo_t way = {};
@@ -192,8 +191,7 @@ const Kernels CudaDevice::kNothing = {[](const EmbedArgs&, Stream) {},
                                       [](const PrefillAttentionArgs&, Stream) {},
                                       [](const SwigluArgs&, Stream) {},
                                       [](const GatherArgs&, Stream) {},
-                                      [](const SampleArgs&, Stream) {},
-                                      [](const FewRowsArgs&, Stream) {}};
+                                      [](const SampleArgs&, Stream) {}};
 
 bool CudaDevice::Open(std::string* error) {
   int driver = 0, count = 0;
@@ -376,18 +374,13 @@ bool CudaDevice::Choose(const ProductShape& shape, Plan* plan) {
 void CudaDevice::Prepare(const ProductShape& shape) {
   if (!error_.empty() || plans_.contains(shape)) return;
   Plan& plan = plans_[shape];
-  plan.own = shape.rows <= FewRowsArgs::kMost && shape.in % 8 == 0;
-  if (!plan.own) Choose(shape, &plan);
+  Choose(shape, &plan);
 }
 
 void CudaDevice::Multiply(const ProductShape& shape, const Half* weights, const Half* x, void* y) {
   Prepare(shape);
   if (!error_.empty()) return;
   const Plan& plan = plans_[shape];
-  if (plan.own) {
-    kernels().few_rows({weights, x, y, shape.rows, shape.in, shape.out, shape.half_out}, stream_);
-    return;
-  }
   const float one = 1, zero = 0;
   CheckProducts(
       products_->Matmul(handle_, plan.description, &one, weights, plan.weights, x, plan.x, &zero, y,
@@ -402,7 +395,6 @@ std::string CudaDevice::ChosenWays() const {
     std::snprintf(line, sizeof(line), "%d %d %d %d:", shape.rows, shape.in, shape.out,
                   shape.half_out ? 1 : 0);
     text += line;
-    if (plan.own) text += " few rows";
     for (const uint64_t word : plan.way.data) {
       std::snprintf(line, sizeof(line), " %llx", static_cast<unsigned long long>(word));
       text += line;

@@ -16,11 +16,10 @@ void LaunchPrefillAttention(const cuda::PrefillAttentionArgs& args, cuda::Stream
 void LaunchSwiglu(const cuda::SwigluArgs& args, cuda::Stream stream);
 void LaunchGather(const cuda::GatherArgs& args, cuda::Stream stream);
 void LaunchSample(const cuda::SampleArgs& args, cuda::Stream stream);
-void LaunchFewRows(const cuda::FewRowsArgs& args, cuda::Stream stream);
 
 inline constexpr cuda::Kernels kTable = {
-    LaunchEmbed,           LaunchAddNorm,          LaunchRope,   LaunchPlanWork,
-    LaunchDecodeAttention, LaunchPrefillAttention, LaunchSwiglu, LaunchGather,
-    LaunchSample,          LaunchFewRows};
+    LaunchEmbed,    LaunchAddNorm,         LaunchRope,
+    LaunchPlanWork, LaunchDecodeAttention, LaunchPrefillAttention,
+    LaunchSwiglu,   LaunchGather,          LaunchSample};
 
 }  // namespace KERNEL_NAMESPACE

@@ -147,18 +147,6 @@ struct GatherArgs {
   int count = 0, width = 0;
 };
 
-// y[row][out] = x[row][in] * weights[out][in]^T, added up in float32; y is float or half.
-struct FewRowsArgs {
-  static constexpr int kMost = 4;
-  const Half* weights = nullptr;
-  const Half* x = nullptr;
-  void* y = nullptr;
-  int rows = 0;  // 1 to kMost
-  int in = 0;    // a multiple of 8
-  int out = 0;
-  bool half_out = false;
-};
-
 // The sampler's rule (sampler.h), for each row by one block. Same logits, same ids.
 struct SampleArgs {
   const float* logits = nullptr;  // [row][stride]
@@ -179,16 +167,11 @@ struct Kernels {
   void (*swiglu)(const SwigluArgs&, Stream);
   void (*gather)(const GatherArgs&, Stream);
   void (*sample)(const SampleArgs&, Stream);
-  void (*few_rows)(const FewRowsArgs&, Stream);
 };
 
 // The GPU's own. What `decode_attention` wants for `blocks` hangs on the GPU: DecodeBlocksPerUnit
 // times its multiprocessors.
 const Kernels& DeviceKernels();
 int DecodeBlocksPerUnit(int head_dim);
-// From now on each kernel is begun while the one ahead of it still runs, and waits in its first
-// instructions: saves what lies between two launches. Off until it has been tried on a GPU
-// (gpu_check --overlap), which must be of compute capability 9.0 or later.
-void OverlapLaunches();
 
 }  // namespace assay::cuda

@@ -36,13 +36,13 @@
 #define DEVICE __device__ __forceinline__
 #define UNROLL _Pragma("unroll")
 // What may go wrong here stays in cudaGetLastError, which the device asks after each step.
-#define LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                                  \
-  do {                                                                                          \
-    if ((shared_bytes) > 48 * 1024) {                                                           \
-      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,                 \
-                           static_cast<int>(shared_bytes));                                     \
-    }                                                                                           \
-    KERNEL_NAMESPACE::LaunchOverlapped(kernel, grid, block, shared_bytes, stream, __VA_ARGS__); \
+#define LAUNCH(kernel, grid, block, shared_bytes, stream, ...)                             \
+  do {                                                                                     \
+    if ((shared_bytes) > 48 * 1024) {                                                      \
+      cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,            \
+                           static_cast<int>(shared_bytes));                                \
+    }                                                                                      \
+    kernel<<<grid, block, shared_bytes, static_cast<cudaStream_t>(stream)>>>(__VA_ARGS__); \
   } while (false)
 
 #endif
@@ -55,6 +55,7 @@ using Half = cuda::Half;
 
 using emulation::AddAtomically;
 using emulation::CopyAsync;
+using emulation::CopyAsyncOnce;
 using emulation::CopyCommit;
 using emulation::CopyWait;
 using emulation::LoadMatrices;
@@ -64,45 +65,12 @@ using emulation::ShuffleXor;
 using emulation::SyncBlock;
 using emulation::SyncWarp;
 using emulation::TransposeMatrix;
-// Kernels are one after the other.
-inline void WaitForEarlierKernels() {}
 template <typename T>
 inline T& Shared() {
   return *reinterpret_cast<T*>(emulation::SharedBytes(sizeof(T)));
 }
 
 #else
-
-// Whether kernels are begun before those ahead of them have ended (programmatic dependent launch,
-// compute capability 9.0 and later); see OverlapLaunches in kernels.h.
-inline bool overlap_launches = false;
-
-// A launch that, where overlap_launches, does not wait for the end of the one ahead: its kernel
-// waits itself.
-template <typename Args>
-void LaunchOverlapped(void (*kernel)(Args), dim3 grid, int block, size_t shared_bytes,
-                      cuda::Stream stream, const Args& args) {
-  cudaLaunchConfig_t config = {};
-  config.gridDim = grid;
-  config.blockDim = dim3(block);
-  config.dynamicSmemBytes = shared_bytes;
-  config.stream = static_cast<cudaStream_t>(stream);
-  cudaLaunchAttribute overlap = {};
-  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  overlap.val.programmaticStreamSerializationAllowed = 1;
-  config.attrs = &overlap;
-  config.numAttrs = overlap_launches ? 1 : 0;
-  cudaLaunchKernelEx(&config, kernel, args);
-}
-
-// What every kernel begins with: nothing that an earlier kernel writes may be read before, nothing
-// that it reads may be written. It also lets the next one begin, up to the same point.
-DEVICE void WaitForEarlierKernels() {
-#if __CUDA_ARCH__ >= 900
-  asm volatile("griddepcontrol.launch_dependents;\n" ::: "memory");
-  asm volatile("griddepcontrol.wait;\n" ::: "memory");
-#endif
-}
 
 DEVICE void SyncBlock() { __syncthreads(); }
 DEVICE void SyncWarp() { __syncwarp(); }
@@ -122,6 +90,17 @@ DEVICE void CopyAsync(void* to, const void* from, bool valid) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(SharedAddress(to)),
                "l"(from), "r"(valid ? 16 : 0)
                : "memory");
+}
+// The same of what nobody reads again soon: it makes way in the second-level cache first.
+DEVICE void CopyAsyncOnce(void* to, const void* from, bool valid) {
+  asm volatile(
+      "{\n"
+      ".reg .b64 policy;\n"
+      "createpolicy.fractional.L2::evict_first.b64 policy, 1.0;\n"
+      "cp.async.cg.shared.global.L2::cache_hint [%0], [%1], 16, %2, policy;\n"
+      "}\n" ::"r"(SharedAddress(to)),
+      "l"(from), "r"(valid ? 16 : 0)
+      : "memory");
 }
 DEVICE void CopyCommit() { asm volatile("cp.async.commit_group;\n" ::: "memory"); }
 // Until at most kPending of this thread's groups are still on their way.

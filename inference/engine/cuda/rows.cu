@@ -105,7 +105,6 @@ struct LoadEmbedding {
 };
 
 KERNEL KERNEL_BOUNDS(kNormThreads, 1) Embed(EmbedArgs args) {
-  WaitForEarlierKernels();
   const int row = blockIdx.x;
   const RowInput input = args.rows[row];
   const size_t at = static_cast<size_t>(row) * args.hidden;
@@ -136,7 +135,6 @@ struct LoadSum {
 };
 
 KERNEL KERNEL_BOUNDS(kNormThreads, 1) AddNorm(AddNormArgs args) {
-  WaitForEarlierKernels();
   const int row = blockIdx.x;
   const size_t at = static_cast<size_t>(row) * args.hidden;
   if (args.rows[row].position < 0) return ClearRow(args.normed + at, args.hidden);
@@ -149,7 +147,6 @@ KERNEL KERNEL_BOUNDS(kNormThreads, 1) AddNorm(AddNormArgs args) {
 // A warp a head: queries first, then keys, then values. A lane holds pairs (i, i + half) that turn
 // together: i = lane and, in heads of more than 64, lane + 32.
 KERNEL KERNEL_BOUNDS(kThreads, 1) Rope(RopeArgs args) {
-  WaitForEarlierKernels();
   const int row = blockIdx.x;
   const int lane = threadIdx.x % 32;
   const int kv_heads = args.shape.kv_heads, dim = args.shape.head_dim, half = dim / 2;
@@ -222,7 +219,6 @@ struct alignas(16) Eight {
 
 // Eight at a time where rows begin on 16 bytes.
 KERNEL KERNEL_BOUNDS(kThreads, 1) Swiglu(SwigluArgs args) {
-  WaitForEarlierKernels();
   const int row = blockIdx.y;
   const Half* gate = args.gate_up + static_cast<size_t>(row) * 2 * args.ffn;
   const Half* up = gate + args.ffn;
@@ -248,7 +244,6 @@ KERNEL KERNEL_BOUNDS(kThreads, 1) Swiglu(SwigluArgs args) {
 }
 
 KERNEL KERNEL_BOUNDS(kThreads, 1) Gather(GatherArgs args) {
-  WaitForEarlierKernels();
   const int row = blockIdx.x;
   const Half* from = args.rows + static_cast<size_t>(args.indices[row]) * args.width;
   Half* to = args.out + static_cast<size_t>(row) * args.width;
@@ -277,7 +272,6 @@ void LaunchGather(const GatherArgs& args, Stream stream) {
 
 #ifndef ASSAY_EMULATE_CUDA
 const Kernels& DeviceKernels() { return kTable; }
-void OverlapLaunches() { overlap_launches = true; }
 #endif
 
 }  // namespace KERNEL_NAMESPACE

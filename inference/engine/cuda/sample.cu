@@ -260,13 +260,49 @@ DEVICE uint64_t FindCut(const Row& row, const Cut& cut, uint64_t limit, bool* li
   return found;
 }
 
+// visit(id, logit) for the ids up to `cut`, of all. Lanes whose ids are cut off would wait for
+// those whose ids are not: each warp lists what is left of 128 ids, and then visits that with all
+// lanes. Takes the place of the list.
+template <typename Visit>
+DEVICE void ForEachUpTo(const Row& row, uint64_t cut, SampleShared* shared, const Visit& visit) {
+  constexpr int kWarps = kThreads / 32, kOfLane = 4, kIds = kOfLane * 32;
+  static_assert(kWarps * kIds <= kListed);
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  int* left = shared->list + warp * kIds;
+  for (int base = warp * kIds; base < row.usable; base += kWarps * kIds) {
+    float logits[kOfLane];
+    UNROLL for (int k = 0; k < kOfLane; ++k) {
+      const int id = base + k * 32 + lane;
+      logits[k] = id < row.usable ? row.logits[id] : 0;
+    }
+    uint32_t kept = 0;  // a bit each
+    int before = 0, all = 0;
+    UNROLL for (int k = 0; k < kOfLane; ++k) {
+      const int id = base + k * 32 + lane;
+      if (id >= row.usable || CutOrder(logits[k], id) > cut) continue;
+      kept |= 1U << k;
+      ++all;
+    }
+    UNROLL for (int mask = 1; mask < 32; mask *= 2) {
+      const int others = ShuffleXor(all, mask);
+      if ((lane & mask) != 0) before += others;
+      all += others;
+    }
+    SyncWarp();  // the ids of the turn before have been visited
+    UNROLL for (int k = 0; k < kOfLane; ++k) {
+      if ((kept >> k & 1) != 0) left[before++] = base + k * 32 + lane;
+    }
+    SyncWarp();
+    for (int i = lane; i < all; i += 32) visit(left[i], row.logits[left[i]]);
+  }
+}
+
 // Among ids up to `cut` whose mass is at least `least`: the first one to arrive.
 DEVICE int Race(const Row& row, const DrawInput& draw, uint64_t cut, double least, bool listed,
                 SampleShared* shared) {
   int winner = -1;
   double best = 0;
-  ForEach<1>(row, listed ? Listed(*shared) : All(row), [&](int id, float logit) {
-    if (CutOrder(logit, id) > cut) return;
+  const auto enter = [&](int id, float logit) {
     const uint64_t mass = MassOf(logit, row.greatest, row.inverse_temperature);
     if (mass == 0 || static_cast<double>(mass) < least) return;
     const double uniform =
@@ -277,7 +313,14 @@ DEVICE int Race(const Row& row, const DrawInput& draw, uint64_t cut, double leas
       winner = id;
       best = time;
     }
-  });
+  };
+  if (listed) {
+    ForEach<1>(row, Listed(*shared), [&](int id, float logit) {
+      if (CutOrder(logit, id) <= cut) enter(id, logit);
+    });
+  } else {
+    ForEachUpTo(row, cut, shared, enter);
+  }
   // Times are positive: they are in the order of their bits.
   const uint64_t own = winner >= 0 ? std::bit_cast<uint64_t>(best) : kEverything;
   const uint64_t first = BlockLeast(own, shared);
@@ -324,9 +367,8 @@ DEVICE void ReportTop(const Row& row, int count, double log_sum, SampleShared* s
 }
 
 KERNEL KERNEL_BOUNDS(kThreads, 2) Sample(SampleArgs args) {
-  WaitForEarlierKernels();
   auto* shared = &Shared<SampleShared>();
-  const DrawInput draw = args.draws[blockIdx.x];
+  const DrawInput& draw = args.draws[blockIdx.x];
   RowResult* result = args.results + blockIdx.x;
   const bool wanted = draw.draws != 0 || draw.target >= 0;
   if (!wanted) return;  // the same for all threads
