@@ -499,13 +499,18 @@ TEST(LocalProgram, AKilledRunResumesToTheSameSamples) {
         "60",  "--quiet",      "--gen-kwargs", "temperature=0.9"};
   };
   const std::string whole = directory.Path("whole.db"), killed = directory.Path("killed.db");
+  const auto begin = std::chrono::steady_clock::now();
   EXPECT_EQ(RunAssay(words(whole)).status, 0);
+  // In parts of what a whole run takes on this machine, now.
+  const auto took = static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(
+                                         std::chrono::steady_clock::now() - begin)
+                                         .count());
   const std::map<std::string, std::string> expected =
       Exported(whole, directory.Path("whole.jsonl"));
   ASSERT_EQ(expected.size(), 480u);
-  int kills = RunAndKill(words(killed), 150) ? 1 : 0;
+  int kills = RunAndKill(words(killed), took / 2) ? 1 : 0;
   for (int round = 0; round < 4 && std::filesystem::exists(killed); ++round) {
-    kills += RunAndKill({"resume", "--db", killed, "--quiet"}, 100 + 60 * round) ? 1 : 0;
+    kills += RunAndKill({"resume", "--db", killed, "--quiet"}, took * (round + 2) / 8) ? 1 : 0;
   }
   EXPECT_GE(kills, 1) << "nothing was killed: the test tests nothing";
   const std::vector<std::string> rest =

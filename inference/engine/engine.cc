@@ -21,9 +21,10 @@ namespace {
 // Changed whenever the same checkpoint and options may give other tokens than before.
 constexpr std::string_view kEngineVersion = "1";
 
-// Whether scripts/gpu-check has passed on a GPU (inference/GPU.md). Until then device=auto does not
-// take one: kernels that never ran are no default for measuring models. device=cuda asks for it.
-constexpr bool kGpuIsVerified = false;
+// The compute capability (major) on which scripts/gpu-check has passed (inference/GPU.md). Others
+// device=auto does not take: kernels that never ran there are no default for measuring models.
+// device=cuda asks for them.
+constexpr int kVerifiedCapability = 9;
 
 // A number at the beginning of a file, or nothing.
 std::optional<double> FirstNumber(const std::string& path) {
@@ -129,10 +130,12 @@ absl::Status MakeRunnerOnCpu(const std::string& directory, Engine* engine) {
 absl::Status MakeRunner(const std::string& directory, Engine* engine) {
   Device& device = engine->options.device;
   const bool automatic = device == Device::kAuto;
-  if (device == Device::kCuda || (automatic && kGpuIsVerified)) {
+  if (device == Device::kCuda || automatic) {
     std::string error;
     std::unique_ptr<cuda::Device> gpu = cuda::OpenDevice(&error);
-    if (gpu != nullptr) {
+    const bool taken =
+        gpu != nullptr && (!automatic || gpu->facts().capability / 10 == kVerifiedCapability);
+    if (taken) {
       device = Device::kCuda;
       return MakeRunnerOnGpu(directory, std::move(gpu), engine);
     }

@@ -72,7 +72,6 @@ inline uint32_t AddAtomically(uint32_t* to, uint32_t value) {
 }
 
 void CopyAsync(void* to, const void* from, bool valid);
-inline void CopyAsyncOnce(void* to, const void* from, bool valid) { CopyAsync(to, from, valid); }
 void CopyCommit();
 void CopyWaitFor(int pending);
 template <int kPending>

@@ -55,8 +55,8 @@ DEVICE void LoadTile(const DecodeAttentionArgs& args, int page, int kv_head, int
   UNROLL for (int piece = lane; piece < kWarpPositions * kPieces; piece += 32) {
     const int row = piece / kPieces, column = piece % kPieces * 8;
     // What lies beyond the sequence may be anything, and 0 * NaN is NaN: zeros instead.
-    CopyAsyncOnce(&tiles[0][row][column], keys + row * kDim + column, row < valid);
-    CopyAsyncOnce(&tiles[1][row][column], values + row * kDim + column, row < valid);
+    CopyAsync(&tiles[0][row][column], keys + row * kDim + column, row < valid);
+    CopyAsync(&tiles[1][row][column], values + row * kDim + column, row < valid);
   }
 }
 

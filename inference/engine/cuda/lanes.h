@@ -55,7 +55,6 @@ using Half = cuda::Half;
 
 using emulation::AddAtomically;
 using emulation::CopyAsync;
-using emulation::CopyAsyncOnce;
 using emulation::CopyCommit;
 using emulation::CopyWait;
 using emulation::LoadMatrices;
@@ -90,17 +89,6 @@ DEVICE void CopyAsync(void* to, const void* from, bool valid) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;\n" ::"r"(SharedAddress(to)),
                "l"(from), "r"(valid ? 16 : 0)
                : "memory");
-}
-// The same of what nobody reads again soon: it makes way in the second-level cache first.
-DEVICE void CopyAsyncOnce(void* to, const void* from, bool valid) {
-  asm volatile(
-      "{\n"
-      ".reg .b64 policy;\n"
-      "createpolicy.fractional.L2::evict_first.b64 policy, 1.0;\n"
-      "cp.async.cg.shared.global.L2::cache_hint [%0], [%1], 16, %2, policy;\n"
-      "}\n" ::"r"(SharedAddress(to)),
-      "l"(from), "r"(valid ? 16 : 0)
-      : "memory");
 }
 DEVICE void CopyCommit() { asm volatile("cp.async.commit_group;\n" ::: "memory"); }
 // Until at most kPending of this thread's groups are still on their way.
