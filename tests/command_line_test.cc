@@ -176,6 +176,25 @@ TEST(CommandLine, DoctorReportsAndHidesKeys) {
               testing::Not(HasSubstr("sk-secret-of-a-test")));
 }
 
+TEST(CommandLine, AKeyInAnAddressIsNotStored) {
+  const TemporaryDirectory directory;
+  const std::string database = directory.Path("a.db");
+  for (const char* query : {"token=sk-secret", "a=1&API_KEY=sk-secret", "sig=sk-secret&b=2"}) {
+    const ProgramEnd end =
+        RunAssay({"run", "--model", "m", "--tasks", "basics_numbers", "--db", database,
+                  "--base-url", std::string("http://127.0.0.1:1/v1?") + query});
+    EXPECT_EQ(end.status, 1) << query;
+    EXPECT_THAT(end.err, AllOf(HasSubstr("would end up in the database"),
+                               HasSubstr("OPENAI_BASE_URL"), Not(HasSubstr("sk-secret"))));
+    EXPECT_FALSE(std::filesystem::exists(database));
+  }
+  // What is no key may stand there.
+  const ProgramEnd version =
+      RunAssay({"run", "--model", "m", "--tasks", "basics_numbers", "--dry-run", "--base-url",
+                "http://127.0.0.1:1/v1?api-version=2024-02-01", "--db", database});
+  EXPECT_EQ(version.status, 0) << version.err;
+}
+
 TEST(CommandLine, DoctorNamesWhatIsWrong) {
   const TemporaryDirectory directory;
   WriteWholeFile(directory.Path("text.db"), "this is no database, but a long line of text\n");

@@ -124,8 +124,13 @@ TEST(CudaKernels, AgreeWithPlainLoopsWhateverTheOrderOfThreads) {
   SKIP_WITHOUT_FIBERS();
   const std::unique_ptr<cuda::Device> device = MakeEmulatedDevice();
   uint64_t seed = 10;
-  for (const auto order :
-       {emulation::Order::kForward, emulation::Order::kBackward, emulation::Order::kShuffled}) {
+#ifdef ASSAY_SANITIZE_ADDRESS  // here it is about what is touched, not in which order
+  const std::vector<emulation::Order> orders = {emulation::Order::kShuffled};
+#else
+  const std::vector<emulation::Order> orders = {
+      emulation::Order::kForward, emulation::Order::kBackward, emulation::Order::kShuffled};
+#endif
+  for (const emulation::Order order : orders) {
     emulation::SetOrder(order, ++seed);
     const std::vector<ParityFinding> findings = CheckAllKernels(device.get(), {.seed = seed});
     EXPECT_GT(findings.size(), 90u);

@@ -402,7 +402,10 @@ TEST_F(EndToEnd, CtrlCStopsCleanlyAndSaysHowToGoOn) {
   options.delay_ms = 50;
   StartMock(options);
   const pid_t child = Spawn(RunWords("stopped.db", {"--max-connections", "4"}), "stopped");
-  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  // Once it asks: before that a loaded machine may not have let it begin.
+  for (int i = 0; i < 3000 && mock_->stats().requests < 20; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
   kill(child, SIGINT);
   const Finished stopped = Wait(child, "stopped");
   EXPECT_EQ(stopped.exit_status, 130) << stopped.err;

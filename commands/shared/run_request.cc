@@ -147,8 +147,37 @@ absl::StatusOr<RunRequest> RunRequestFromJson(const Json& json) {
   return request;
 }
 
+namespace {
+
+// By which names keys go, in options and in addresses.
+bool NamesSecret(std::string_view name) {
+  static const std::set<std::string, std::less<>> kSecrets = {
+      "api_key", "api-key",  "apikey", "key", "token", "access_token", "auth_token",   "header",
+      "headers", "password", "secret", "sig", "code",  "signature",    "authorization"};
+  return kSecrets.contains(ToLowerAscii(name));
+}
+
+// The first parameter of an address's query that is named like a key, or nothing.
+std::string_view SecretParameter(std::string_view url) {
+  const size_t question = url.find('?');
+  if (question == url.npos) return "";
+  for (const std::string_view parameter : Split(url.substr(question + 1), '&')) {
+    const std::string_view name = parameter.substr(0, parameter.find('='));
+    if (NamesSecret(name)) return name;
+  }
+  return "";
+}
+
+}  // namespace
+
 absl::Status RefuseSecrets(const RunRequest& request) {
   for (const std::string& url : request.base_urls) {
+    if (const std::string_view name = SecretParameter(url); !name.empty()) {
+      return InvalidArgument(
+          "--base-url: '%s' in the address would end up in the database; set OPENAI_BASE_URL to "
+          "the whole address (it is asked as it stands, and stored without what follows '?')",
+          name);
+    }
     const size_t scheme = url.find("://");
     const size_t host = scheme == std::string::npos ? 0 : scheme + 3;
     const size_t at = url.find('@', host);
@@ -163,11 +192,8 @@ absl::Status RefuseSecrets(const RunRequest& request) {
     return InvalidArgument("--model-args: expected key=value pairs, found %s",
                            KindName(request.model_args));
   }
-  static const std::set<std::string> kSecrets = {"api_key",  "api-key",      "apikey", "key",
-                                                 "token",    "auth_token",   "header", "headers",
-                                                 "password", "authorization"};
   for (const Json::Member& member : request.model_args.AsMembers()) {
-    if (!kSecrets.contains(ToLowerAscii(member.first))) continue;
+    if (!NamesSecret(member.first)) continue;
     return InvalidArgument(
         "--model-args: '%s' would end up in the database; set OPENAI_API_KEY, or name another "
         "variable with "
