@@ -34,17 +34,6 @@ void Tell(const std::vector<ParityFinding>& findings) {
   std::fflush(stdout);
 }
 
-ExactnessOptions SmallModel() {
-  ExactnessOptions options;
-  options.name = "small model";
-  options.shape = {64, 2, 4, 2, 32, 96, 320, 300, 1e-6F, true, true, true, false};
-  options.rows = 4;
-  options.prefill_rows = 32;
-  options.prompt = 75;
-  options.steps = 8;
-  return options;
-}
-
 void RunChecks(cuda::Device* device, bool small) {
   Tell(CheckAllKernels(device, {.seed = 1, .large = !small}));
   Tell(CheckExactness(device, SmallModel()));

@@ -424,15 +424,17 @@ void BenchSteps(Device* device, const GpuCeilings& ceilings, const std::string& 
         continue;
       }
       FillPool(model.get());
-      const double seconds = TimeDecode(model.get(), cell.rows, cell.context);
-      const double floor = DecodeFloor(shape, cell.rows, cell.context, ceilings);
       const bool alone = cell.rows == 1;
+      const double seconds = decodes ? TimeDecode(model.get(), cell.rows, cell.context) : 0;
+      const double floor = DecodeFloor(shape, cell.rows, cell.context, ceilings);
       const std::string beside =
           Format("of the floor; %.2f ms a step, floor %.2f ms", seconds * 1e3, floor * 1e3) +
           (cell.goal_tokens > 0 ? Format("; an H200's goal is %.0f tokens/s", cell.goal_tokens)
                                 : "");
-      on_figure(
-          {what, cell.rows / seconds, "tokens/s", floor / seconds, alone ? 0.75 : 0.8, beside});
+      if (decodes) {
+        on_figure(
+            {what, cell.rows / seconds, "tokens/s", floor / seconds, alone ? 0.75 : 0.8, beside});
+      }
       if (!prefills) continue;
       const double prefill = TimePrefill(model.get(), cell.context);
       const double rate = PrefillFlops(shape, cell.context, cell.context) / prefill;

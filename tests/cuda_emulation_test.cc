@@ -459,14 +459,7 @@ TEST(CudaRunner, WhatItsKernelsDoNotComputeIsRefused) {
 TEST(CudaModel, TokensHangOnTheirOwnSequenceAlone) {
   SKIP_WITHOUT_FIBERS();
   const std::unique_ptr<cuda::Device> device = MakeEmulatedDevice();
-  ExactnessOptions options;
-  options.name = "small model";
-  options.shape = {64, 2, 4, 2, 32, 96, 320, 300, 1e-6F, true, true, true, false};
-  options.rows = 4;
-  options.prefill_rows = 32;
-  options.prompt = 75;
-  options.steps = 8;
-  const std::vector<ParityFinding> findings = CheckExactness(device.get(), options);
+  const std::vector<ParityFinding> findings = CheckExactness(device.get(), SmallModel());
   EXPECT_EQ(findings.size(), 9u);
   for (const ParityFinding& finding : findings) {
     EXPECT_TRUE(finding.ok) << finding.check << ": " << finding.detail;
@@ -476,12 +469,8 @@ TEST(CudaModel, TokensHangOnTheirOwnSequenceAlone) {
 // A step's record names its model's buffers: the next model on the same GPU makes its own.
 TEST(CudaModel, ALaterModelOnTheSameGpuReplaysItsOwnSteps) {
   SKIP_WITHOUT_FIBERS();
-  ExactnessOptions options;
-  options.name = "first";
-  options.shape = {64, 1, 2, 1, 32, 96, 320, 300, 1e-6F, true, true, false, false};
+  ExactnessOptions options = SmallModel();
   options.rows = 2;
-  options.prefill_rows = 32;
-  options.prompt = 20;
   options.steps = 30;
   ExactnessOptions later = options;
   later.name = "later";

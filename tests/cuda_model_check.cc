@@ -143,6 +143,17 @@ std::string FirstDifference(const Tokens& found, const Tokens& wanted) {
 
 }  // namespace
 
+ExactnessOptions SmallModel() {
+  ExactnessOptions options;
+  options.name = "small model";
+  options.shape = {64, 2, 4, 2, 32, 96, 320, 300, 1e-6F, true, true, true, false};
+  options.rows = 4;
+  options.prefill_rows = 32;
+  options.prompt = 75;
+  options.steps = 8;
+  return options;
+}
+
 std::vector<ParityFinding> CheckExactness(cuda::Device* device, const ExactnessOptions& options) {
   std::vector<ParityFinding> findings;
   const int width = PagesFor(options.prompt + options.steps);

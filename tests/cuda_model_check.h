@@ -19,6 +19,9 @@ struct ExactnessOptions {
   int steps = 40;
 };
 
+// Small enough for an emulator and for compute-sanitizer.
+ExactnessOptions SmallModel();
+
 // Random weights; samples of one prompt, drawn with temperature, their tokens staying on the
 // device. The same tokens are wanted in another order of rows, from one sample alone, after pages
 // were swapped out and came back elsewhere in mid-run, and with the prompt cut otherwise.

@@ -3,6 +3,7 @@
 // memory too early has wrong numbers.
 #include "tests/emulation/device.h"
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
@@ -57,6 +58,10 @@ class EmulatedDevice final : public cuda::Device {
     kernels_.sample = Queued<cuda::SampleArgs, &cuda::Kernels::sample>;
   }
   ~EmulatedDevice() override {
+    if (!graphs_.empty()) {
+      std::fprintf(stderr, "emulator: a model went and left its recorded steps behind\n");
+      std::abort();
+    }
     for (const auto& [memory, bytes] : taken_) std::free(memory);
   }
 

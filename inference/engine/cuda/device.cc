@@ -300,7 +300,7 @@ void CudaDevice::Mark(int mark) {
 // The library's first proposal. A split of the inner dimension is allowed where its parts are kept
 // in float32 and added in their order: the number of parts belongs to the proposal, so that an
 // element is the same sum in every place and every time. (Without splits, what is left for long
-// inner dimensions and few rows runs on a tenth of the GPU.)
+// inner dimensions and few rows runs on a small part of the GPU: GPU.md.)
 bool CudaDevice::Choose(const ProductShape& shape, Plan* plan) {
   if (workspace_ == nullptr) workspace_ = Allocate(kWorkspaceBytes);
   if (workspace_ == nullptr) {
