@@ -33,6 +33,10 @@ function(assay_cuda target folder)
   list(APPEND gencode -gencode arch=compute_${last},code=compute_${last})
   file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cu)
   file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/cuda)
+  set(position "")
+  if(ASSAY_SHARED)
+    set(position -Xcompiler -fPIC)
+  endif()
   foreach(source IN LISTS sources)
     get_filename_component(name ${source} NAME_WE)
     set(stem ${CMAKE_BINARY_DIR}/cuda/${name})
@@ -43,7 +47,7 @@ function(assay_cuda target folder)
     endif()
     add_custom_command(OUTPUT ${stem}.o ${stem}.ptxas
       COMMAND sh -c "\"$@\" 2> ${stem}.ptxas || { cat ${stem}.ptxas >&2; exit 1; }" nvcc
-        ${CCACHE} ${NVCC} -std=c++20 -O3 -DASSAY_CUDA -I${CMAKE_SOURCE_DIR} ${gencode} --expt-relaxed-constexpr ${own}
+        ${CCACHE} ${NVCC} -std=c++20 -O3 -DASSAY_CUDA -I${CMAKE_SOURCE_DIR} ${gencode} --expt-relaxed-constexpr ${position} ${own}
         -Xptxas -v -MD -MF ${stem}.d -MT cuda/${name}.o -c ${source} -o ${stem}.o
       DEPENDS ${source} DEPFILE ${stem}.d COMMENT "Compiling GPU kernels ${name}.cu" VERBATIM)
     target_sources(${target} PRIVATE ${stem}.o)

@@ -254,10 +254,7 @@ TEST(HostileAsOrdinaryUser, ProgramsAreContained) {
   if (getuid() != 0) GTEST_SKIP() << "skipped: these tests run as an ordinary user already";
   namespace fs = std::filesystem;
   const testing_support::TemporaryDirectory directory;
-  const fs::path self = fs::read_symlink("/proc/self/exe");
-  fs::copy_file(self, directory.Path("hostile_test"));
-  fs::copy_file(testing_support::BinaryPath("bin/assay-sandboxd"),
-                directory.Path("assay-sandboxd"));
+  testing_support::CopyPrograms({"hostile_test", "assay-sandboxd"}, directory.Path());
   fs::copy(OwnDirectory(), directory.Path("own"), fs::copy_options::recursive);
   if (!Directory().empty())
     fs::copy(Directory(), directory.Path("hostile"), fs::copy_options::recursive);
@@ -272,7 +269,7 @@ TEST(HostileAsOrdinaryUser, ProgramsAreContained) {
        "ASSAY_OWN_HOSTILE_DIR=" + directory.Path("own"),
        "ASSAY_HOSTILE_DIR=" + (Directory().empty() ? "" : directory.Path("hostile")), "setpriv",
        absl::StrFormat("--reuid=%d", user), absl::StrFormat("--regid=%d", user), "--clear-groups",
-       directory.Path("hostile_test"), "--gtest_filter=Hostile.*"});
+       directory.Path("bin/hostile_test"), "--gtest_filter=Hostile.*"});
   EXPECT_EQ(end.status, 0) << end.out << end.err;
   EXPECT_THAT(end.out, testing::HasSubstr("4 tests"));
   if (Contains(end.out, "SKIPPED")) GTEST_SKIP() << "skipped: " << Shorten(end.out, 600);

@@ -76,10 +76,16 @@ TEST(Reasoning, RandomRepliesLoseNothing) {
   }
 }
 
+#if defined(ASSAY_SANITIZE_ADDRESS) || defined(ASSAY_SANITIZE_THREAD)
+constexpr size_t kLargeBytes = 4u << 20;  // instrumented code is slow
+#else
+constexpr size_t kLargeBytes = 64u << 20;
+#endif
+
 TEST(Reasoning, SixtyFourMegabytesOfTagsAreReadOnce) {
   std::string text;
-  text.reserve(64u << 20);
-  while (text.size() < (64u << 20)) text += "<think>\"</think>\" \xFF<[◁";
+  text.reserve(kLargeBytes + 64);
+  while (text.size() < kLargeBytes) text += "<think>\"</think>\" \xFF<[◁";
   const SplitReply split = SplitReasoning(text, std::nullopt, false);
   EXPECT_TRUE(split.unclosed);
   EXPECT_EQ(split.reasoning.size(), text.size() - std::string_view("<think>").size());
@@ -87,8 +93,8 @@ TEST(Reasoning, SixtyFourMegabytesOfTagsAreReadOnce) {
 
 TEST(Reasoning, SixtyFourMegabytesOfMentionsAreReadTwiceAtMost) {
   std::string text;
-  text.reserve(65u << 20);
-  while (text.size() < (64u << 20)) text += "you wrote <think>. \n```\n<think>\n```\n    ";
+  text.reserve(kLargeBytes + 64);
+  while (text.size() < kLargeBytes) text += "you wrote <think>. \n```\n<think>\n```\n    ";
   const SplitReply split = SplitReasoning(text, std::nullopt, false);
   EXPECT_FALSE(split.unclosed);
   EXPECT_EQ(split.answer.size(), text.size());

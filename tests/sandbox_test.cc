@@ -593,12 +593,11 @@ TEST(SandboxUsers, AnOrdinaryUserHasTheSameIsolation) {
   if (getuid() != 0) GTEST_SKIP() << "skipped: these tests run as an ordinary user already";
   SKIP_WITHOUT_FULL_ISOLATION();
   const TemporaryDirectory directory;  // the build tree may be closed to others
-  for (const char* name : {"assay", "assay-sandboxd"})
-    std::filesystem::copy_file(Here(name), directory.Path(name));
+  testing_support::CopyPrograms({"assay", "assay-sandboxd"}, directory.Path());
   ASSERT_EQ(chmod(directory.Path().c_str(), 0755), 0);
   const testing_support::ProgramEnd end =
       testing_support::RunProgram({"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
-                                   directory.Path("assay"), "sandbox", "test"});
+                                   directory.Path("bin/assay"), "sandbox", "test"});
   if (Contains(end.err, "is not possible here")) GTEST_SKIP() << "skipped: " << end.err;
   EXPECT_EQ(end.status, 0) << end.out << end.err;
   EXPECT_THAT(end.out, HasSubstr("held   processes"));

@@ -25,6 +25,18 @@ std::string BinaryPath(std::string_view relative) {
   return std::string(ASSAY_BINARY_DIR) + "/" + std::string(relative);
 }
 
+void CopyPrograms(const std::vector<std::string>& names, const std::string& directory) {
+  namespace fs = std::filesystem;
+  fs::create_directory(directory + "/bin");
+  for (const std::string& name : names) {
+    fs::copy_file(BinaryPath("bin/" + name), directory + "/bin/" + name);
+  }
+  for (const fs::directory_entry& entry : fs::directory_iterator(ASSAY_BINARY_DIR)) {
+    if (entry.path().extension() != ".so") continue;
+    fs::copy_file(entry.path(), directory / entry.path().filename());
+  }
+}
+
 std::string SharedPath(std::string_view relative) {
   const std::string path = SourcePath("../shared/" + std::string(relative));
   return std::filesystem::exists(path) ? path : "";

@@ -23,6 +23,9 @@ const absl::Status& StatusOf(const absl::StatusOr<T>& status_or) {
 // The repository's root, the build tree, and ../shared ("" where it is absent).
 std::string SourcePath(std::string_view relative);
 std::string BinaryPath(std::string_view relative);
+// Copies programs of the build to DIRECTORY/bin, with the libraries of ours that they load, if any:
+// the build tree may be closed to other users.
+void CopyPrograms(const std::vector<std::string>& names, const std::string& directory);
 std::string SharedPath(std::string_view relative);
 
 // A fresh directory, removed with the object.
