@@ -241,6 +241,7 @@ absl::StatusOr<int> DryRun(const RunPlan& plan, bool json) {
           WithThousands(samples).c_str(), WithThousands(prompt_tokens).c_str(), at_most.c_str());
     }
     report.Append(Json::MakeObject({{"task", task.name},
+  RETURN_IF_ERROR(CheckAnswerable(plan, *backend));
                                     {"problems", counts.problems},
                                     {"samples_per_problem", task.samples},
                                     {"samples", samples},
@@ -254,7 +255,7 @@ absl::StatusOr<int> DryRun(const RunPlan& plan, bool json) {
 
 // What the run would refuse of the model, as far as nobody needs to be asked for it. Without any
 // word of a model, a dry run is of the tasks alone.
-absl::Status CheckBackend(const RunRequest& request) {
+absl::Status CheckBackend(const RunRequest& request, const RunPlan& plan) {
   if (request.model.empty() && request.base_urls.empty() && request.backend.empty() &&
       request.model_args.size() == 0 && request.api_key_env.empty()) {
     return absl::OkStatus();
@@ -272,6 +273,7 @@ absl::Status CheckDatabase(const std::string& database) {
   if (std::filesystem::is_directory(folder, ignored)) return absl::OkStatus();
   return NotFound("--db %s: its folder is not there", database);
 }
+  RETURN_IF_ERROR(CheckAnswerable(plan, *backend));
 
 absl::StatusOr<int> Run(const Options& options) {
   ASSIGN_OR_RETURN(const RunRequest request, MakeRequest(options));
@@ -279,7 +281,7 @@ absl::StatusOr<int> Run(const Options& options) {
   ASSIGN_OR_RETURN(RunPlan plan, MakeRunPlan(request));
   RETURN_IF_ERROR(CheckMetrics(plan.tasks));
   if (options.dry_run) {
-    RETURN_IF_ERROR(CheckBackend(request));
+    RETURN_IF_ERROR(CheckBackend(request, plan));
     RETURN_IF_ERROR(CheckDatabase(options.database));
   }
   RETURN_IF_ERROR(FetchForRun(plan.search, plan.tasks, request.data_dirs, options.fetch));

@@ -93,9 +93,6 @@ class CompletionSource {
  public:
   virtual ~CompletionSource() = default;
   virtual BackendIdentity identity() const = 0;
-  // Whether Prompt::continuations are understood. Where not, a task that needs them is refused
-  // before anything is asked.
-  virtual bool scores_continuations() const { return false; }
   // Blocks until `next` is exhausted and every draw is done, or until stopping. An error is one
   // that no retry heals (401, 403, 404, no such model): it ends the run at once.
   virtual absl::Status Run(const CompletionFlow& flow) = 0;
@@ -118,6 +115,14 @@ struct Backend {
   std::string name;                  // "endpoint"
   std::string about;                 // one sentence
   std::vector<std::string> options;  // names known in BackendConfig::options
+  // Those of them that say what is asked or how a reply is read, where nothing else would tell: the
+  // rest of a run is drawn under the values that it began with. Others (when and how often is
+  // asked) may change when a run is resumed; so may those of a reproduction key, which is compared
+  // by itself.
+  std::vector<std::string> fixed_options;
+  // Whether Prompt::continuations are understood. Where not, a task that needs them is refused
+  // before a model is opened.
+  bool scores_continuations = false;
   // Whether this backend is meant by `config` when the user named none (a checkpoint directory, a
   // JSONL file, a URL).
   std::function<bool(const BackendConfig& config)> claims;

@@ -242,12 +242,6 @@ absl::Status Pipeline::Prepare() {
   tasks_.resize(plan_.tasks.size());
   for (size_t i = 0; i < plan_.tasks.size(); ++i) {
     const Task& task = plan_.tasks[i];
-    if (task.definition.Find("loglikelihood") != nullptr && !source_.scores_continuations()) {
-      return FailedPrecondition(
-          "task %s: loglikelihood asks for log-probabilities of given texts, and the backend '%s' "
-          "gives none; a checkpoint directory as --model does",
-          task.name, manifest_->backend);
-    }
     ASSIGN_OR_RETURN(tasks_[i].grading, BindGrading(task.extractor, task.extract_options,
                                                     task.grader, task.grader_options));
     if (plan_.limit == 0 || plan_.limit >= 1) tasks_[i].limit = LimitOf(plan_.limit, INT64_MAX);
@@ -503,6 +497,18 @@ absl::StatusOr<std::vector<TaskManifest>> PlanManifests(const RunPlan& plan) {
     manifest.definition = task.definition;
     manifests.push_back(std::move(manifest));
   }
+absl::Status CheckAnswerable(const RunPlan& plan, const Backend& backend) {
+  if (backend.scores_continuations) return absl::OkStatus();
+  for (const Task& task : plan.tasks) {
+    if (task.definition.Find("loglikelihood") == nullptr) continue;
+    return FailedPrecondition(
+        "task %s: loglikelihood asks for log-probabilities of given texts, and the backend '%s' "
+        "gives none; a checkpoint directory as --model does",
+        task.name, backend.name);
+  }
+  return absl::OkStatus();
+}
+
   return manifests;
 }
 

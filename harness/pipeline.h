@@ -59,6 +59,9 @@ struct RunOutcome {
   int64_t samples_planned = 0;
 };
 
+// Whether the backend can answer what the plan's tasks ask; before a model is opened.
+absl::Status CheckAnswerable(const RunPlan& plan, const Backend& backend);
+
 // Manifests of the plan's tasks, before the run: all but prompt_hash and problems, which are known
 // once every row was read.
 absl::StatusOr<std::vector<TaskManifest>> PlanManifests(const RunPlan& plan);

@@ -51,6 +51,7 @@ Backend EndpointBackend() {
   backend.name = "endpoint";
   backend.about = "a server that speaks OpenAI's API (vLLM, SGLang, llama-server, hosted ones)";
   backend.options = http::OptionNames();
+  backend.fixed_options = {"api", "send_seed", "send_prefix", "prefilled"};
   backend.claims = Claims;
   backend.open = Open;
   backend.check = Check;

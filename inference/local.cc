@@ -55,6 +55,8 @@ Backend LocalBackend() {
   backend.name = "local";
   backend.about = "a Hugging Face checkpoint directory, run by the embedded engine on this machine";
   backend.options = EngineOptionNames();
+  backend.fixed_options = {"context", "mode"};  // most others are in the reproduction key
+  backend.scores_continuations = true;
   backend.claims = Claims;
   backend.open = Open;
   backend.check = Check;

@@ -130,7 +130,6 @@ class ReplaySource final : public CompletionSource {
   static absl::StatusOr<std::unique_ptr<ReplaySource>> Open(const BackendConfig& config);
 
   BackendIdentity identity() const override;
-  bool scores_continuations() const override { return true; }  // what was recorded of them
   absl::Status Run(const CompletionFlow& flow) override;
 
  private:
@@ -332,6 +331,8 @@ Backend ReplayBackend() {
   backend.name = "replay";
   backend.about = "recorded completions from a file of rows (replay:FILE, or a path to .jsonl)";
   backend.options = {"id_field", "index_field", "text_field", "reasoning_field", "prefilled"};
+  backend.fixed_options = backend.options;
+  backend.scores_continuations = true;  // what was recorded of them
   backend.claims = [](const BackendConfig& config) {
     return config.base_urls.empty() &&
            (config.model.starts_with(kPrefix) || EndsAsRows(config.model));

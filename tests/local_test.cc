@@ -765,12 +765,14 @@ TEST(LocalScore, ATaskIsRunByLogProbability) {
     EXPECT_EQ(scored->size(), 3u);
     for (const ScoredContinuation& one : *scored) EXPECT_LT(one.logprob, 0);
   }
-  // An endpoint cannot: it is refused before anything is asked.
-  const ProgramEnd refused =
-      RunAssay({"run", "--model", "m", "--base-url", "http://127.0.0.1:9/v1", "--tasks",
-                directory.Path("pick.yaml"), "--db", database, "--quiet"});
-  EXPECT_NE(refused.status, 0);
-  EXPECT_THAT(refused.err, HasSubstr("task pick: loglikelihood asks for log-probabilities"));
+  // An endpoint cannot: it is refused before anything is asked, by a dry run too.
+  for (const std::string kind : {"--quiet", "--dry-run"}) {
+    const ProgramEnd refused =
+        RunAssay({"run", "--model", "m", "--base-url", "http://127.0.0.1:9/v1", "--tasks",
+                  directory.Path("pick.yaml"), "--db", database, kind});
+    EXPECT_NE(refused.status, 0) << kind;
+    EXPECT_THAT(refused.err, HasSubstr("task pick: loglikelihood asks for log-probabilities"));
+  }
   const ProgramEnd checked = RunAssay({"tasks", "check", directory.Path("pick.yaml")});
   EXPECT_EQ(checked.status, 0) << checked.out << checked.err;
 }

@@ -45,7 +45,6 @@ class EngineSource final : public CompletionSource {
         options_(std::move(options)) {}
 
   BackendIdentity identity() const override;
-  bool scores_continuations() const override { return true; }
   absl::Status Run(const CompletionFlow& flow) override;
 
  private:
