@@ -21,6 +21,7 @@ struct Options {
   std::string api_key_env;
   std::string isolation;
   int max_connections = 0;
+  int most_problems = 0;
   bool dry_run = false;
   RunDisplay display;
 };
@@ -68,28 +69,14 @@ absl::Status SameKey(const RunManifest& manifest, const BackendIdentity& now) {
       now_key.substr(0, 12), TextOf(now.options, "runner"));
 }
 
-// Whether the rest of a run may be drawn with another value of a backend's option. An endpoint's
-// are about when and how often is asked, but for a few that say what is asked or how a reply is
-// read, and that no key holds. Most of a checkpoint's are in its reproduction key, and SameKey
-// looks at that.
-bool MayChange(std::string_view backend, std::string_view option) {
-  const auto is_none_of = [&](std::initializer_list<std::string_view> names) {
-    return std::find(names.begin(), names.end(), option) == names.end();
-  };
-  if (backend == "endpoint") return is_none_of({"api", "send_seed", "send_prefix", "prefilled"});
-  return backend == "local" && is_none_of({"context", "mode"});
-}
-
 absl::Status ChangeModelArgs(const RunManifest& manifest, const Backend& backend,
                              std::string_view text, RunRequest* request) {
   ASSIGN_OR_RETURN(const Json given, ParseKeyValues("--model-args", text));
   for (const Json::Member& member : given.AsMembers()) {
     const Json* then = request->model_args.Find(member.first);
     if (then != nullptr && then->ToText() == member.second.ToText()) continue;
-    // One that nobody knows is told by the backend.
-    const bool known = std::find(backend.options.begin(), backend.options.end(), member.first) !=
-                       backend.options.end();
-    if (known && !MayChange(backend.name, member.first)) {
+    const std::vector<std::string>& fixed = backend.fixed_options;
+    if (std::find(fixed.begin(), fixed.end(), member.first) != fixed.end()) {
       return FailedPrecondition(
           "--model-args: run %s was begun with %s, and with %s=%s the samples that it lacks would "
           "be drawn or read otherwise than those that it holds. Nothing was changed; leave it out, "
@@ -104,21 +91,37 @@ absl::Status ChangeModelArgs(const RunManifest& manifest, const Backend& backend
   return absl::OkStatus();
 }
 
-// Where the rest is asked for: as told now, or as typed when the run began, or where the
-// environment said then or says now.
 absl::Status ChangeBaseUrls(const RunManifest& manifest, const std::vector<std::string>& base_urls,
                             RunRequest* request) {
-  if (!base_urls.empty()) {
-    if (manifest.base_urls.empty()) {
-      return InvalidArgument(
-          "--base-url: run %s was drawn by the backend '%s', not from a server; leave it out",
-          manifest.id, manifest.backend);
-    }
-    request->base_urls = base_urls;
-  } else if (request->base_urls.empty() && std::getenv("OPENAI_BASE_URL") == nullptr) {
-    request->base_urls = manifest.base_urls;
+  if (base_urls.empty()) return absl::OkStatus();
+  if (manifest.base_urls.empty()) {
+    return InvalidArgument(
+        "--base-url: run %s was drawn by the backend '%s', not from a server; leave it out",
+        manifest.id, manifest.backend);
   }
+  request->base_urls = base_urls;
   return absl::OkStatus();
+}
+
+// What was told now is what later resumes begin from.
+absl::Status Change(const RunManifest& manifest, const Backend& backend, const Options& options,
+                    RunRequest* request) {
+  if (!options.api_key_env.empty()) request->api_key_env = options.api_key_env;
+  if (options.max_connections > 0) request->max_connections = options.max_connections;
+  if (!options.isolation.empty()) request->isolation = options.isolation;
+  RETURN_IF_ERROR(ChangeModelArgs(manifest, backend, options.model_args, request));
+  RETURN_IF_ERROR(ChangeBaseUrls(manifest, options.base_urls, request));
+  return RefuseSecrets(*request);
+}
+
+// Where nobody typed an address: where the environment says, or where the run was drawn last.
+BackendConfig ConfigFor(const RunManifest& manifest, const RunRequest& request) {
+  BackendConfig config = MakeBackendConfig(request);
+  if (!config.base_urls.empty() || std::getenv("OPENAI_BASE_URL") != nullptr) return config;
+  const std::vector<RunSession>& sessions = manifest.sessions;
+  const bool told = !sessions.empty() && !sessions.back().base_urls.empty();
+  config.base_urls = told ? sessions.back().base_urls : manifest.base_urls;
+  return config;
 }
 
 // "/v1/chat/completions" of "http://host:8000/v1/chat/completions".
@@ -175,9 +178,8 @@ absl::StatusOr<int> TellMissing(Store& store, const RunSummary& summary, bool js
 }
 
 absl::StatusOr<int> Resume(const Options& options) {
-  if (options.display.most_problems < 0) {
-    return InvalidArgument("--limit: expected 0 (all) or more, found %d",
-                           options.display.most_problems);
+  if (options.most_problems < 0) {
+    return InvalidArgument("--limit: expected 0 (all) or more, found %d", options.most_problems);
   }
   ASSIGN_OR_RETURN(const std::unique_ptr<Store> store,
                    OpenExistingStore(options.database, options.dry_run ? StoreMode::kReadOnly
@@ -186,25 +188,22 @@ absl::StatusOr<int> Resume(const Options& options) {
   RunManifest& manifest = summary.manifest;
   absl::StatusOr<RunRequest> request = RunRequestFromJson(manifest.options);
   if (!request.ok()) return Annotate(request.status(), "run " + manifest.id);
-  if (!options.api_key_env.empty()) request->api_key_env = options.api_key_env;
-  if (options.max_connections > 0) request->max_connections = options.max_connections;
-  RETURN_IF_ERROR(
-      ApplyIsolation(options.isolation.empty() ? request->isolation : options.isolation));
+  ASSIGN_OR_RETURN(const Backend* backend, FindBackend(manifest.backend));
+  RETURN_IF_ERROR(Change(manifest, *backend, options, &*request));
+  RETURN_IF_ERROR(ApplyIsolation(request->isolation));
   ASSIGN_OR_RETURN(const RunPlan plan, MakeRunPlan(*request));
   ASSIGN_OR_RETURN(const std::vector<TaskManifest> now, PlanManifests(plan));
   RETURN_IF_ERROR(SameTasks(manifest, now));
-  ASSIGN_OR_RETURN(const Backend* backend, FindBackend(manifest.backend));
-  RETURN_IF_ERROR(ChangeModelArgs(manifest, *backend, options.model_args, &*request));
-  RETURN_IF_ERROR(ChangeBaseUrls(manifest, options.base_urls, &*request));
-  RETURN_IF_ERROR(RefuseSecrets(*request));
   if (options.dry_run) return TellMissing(*store, summary, options.display.json);
   ASSIGN_OR_RETURN(const std::unique_ptr<CompletionSource> source,
-                   backend->open(MakeBackendConfig(*request)));
+                   backend->open(ConfigFor(manifest, *request)));
   RETURN_IF_ERROR(SamePath(manifest, source->identity()));
   RETURN_IF_ERROR(SameKey(manifest, source->identity()));
-  ASSIGN_OR_RETURN(std::unique_ptr<RunWriter> writer, store->ResumeRun(manifest.id));
+  const Resumption resumption = {ThisSession(source->identity()), RunRequestToJson(*request)};
+  ASSIGN_OR_RETURN(std::unique_ptr<RunWriter> writer, store->ResumeRun(manifest.id, resumption));
+  const RunScope scope = {.most_problems = options.most_problems};
   return ExecuteAndReport(plan, *source, *store, std::move(writer), manifest, options.database,
-                          options.display);
+                          scope, options.display);
 }
 
 }  // namespace
@@ -228,7 +227,7 @@ Command ResumeCommand() {
     line.Option("--max-connections", &options->max_connections,
                 "Requests in flight at most; 0: adaptive");
     DeclareIsolation(line, &options->isolation);
-    line.Option("--limit,-L", &options->display.most_problems,
+    line.Option("--limit,-L", &options->most_problems,
                 "Ask for the samples of so many problems, then stop; 0: all");
     line.Flag("--dry-run", &options->dry_run, "Say what would be asked for; ask nothing");
     line.Flag("--json", &options->display.json, "Machine-readable results on stdout");

@@ -1,20 +1,14 @@
 // `assay run`: evaluate a model on tasks, every sample stored as it lands.
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <filesystem>
 #include <memory>
 
 #include "commands/shared/fetching.h"
 #include "commands/shared/isolation.h"
 #include "commands/shared/run_execution.h"
-#include "harness/build_info.h"
 #include "harness/metric.h"
 #include "harness/status.h"
 #include "harness/text.h"
@@ -148,20 +142,6 @@ absl::Status CheckMetrics(const std::vector<Task>& tasks) {
   return absl::OkStatus();
 }
 
-std::string UtcNow() {
-  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  std::tm parts = {};
-  gmtime_r(&now, &parts);
-  std::array<char, 32> text = {};
-  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text.data();
-}
-
-std::string HostName() {
-  std::array<char, 256> name = {};
-  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
-}
-
 std::string DefaultName(const RunRequest& request) {
   const size_t slash = request.model.find_last_of('/', request.model.size() - 2);
   const std::string model =
@@ -181,11 +161,12 @@ RunManifest MakeManifest(const RunRequest& request, const std::string& backend,
   manifest.backend_options = identity.options;
   manifest.tasks = std::move(tasks);
   manifest.seed = request.seed;
-  manifest.assay_version = AssayVersion();
-  manifest.code_version = CodeVersion();
-  manifest.host = HostName();
-  manifest.started = UtcNow();
+  const RunSession session = ThisSession(identity);
+  manifest.assay_version = session.assay_version;
+  manifest.code_version = session.code_version;
+  manifest.host = session.host;
   manifest.options = RunRequestToJson(request);
+  manifest.sessions = {session};
   return manifest;
 }
 
@@ -241,7 +222,6 @@ absl::StatusOr<int> DryRun(const RunPlan& plan, bool json) {
           WithThousands(samples).c_str(), WithThousands(prompt_tokens).c_str(), at_most.c_str());
     }
     report.Append(Json::MakeObject({{"task", task.name},
-  RETURN_IF_ERROR(CheckAnswerable(plan, *backend));
                                     {"problems", counts.problems},
                                     {"samples_per_problem", task.samples},
                                     {"samples", samples},
@@ -261,6 +241,7 @@ absl::Status CheckBackend(const RunRequest& request, const RunPlan& plan) {
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const Backend* backend, ChooseBackend(request));
+  RETURN_IF_ERROR(CheckAnswerable(plan, *backend));
   return backend->check ? backend->check(MakeBackendConfig(request)) : absl::OkStatus();
 }
 
@@ -273,7 +254,6 @@ absl::Status CheckDatabase(const std::string& database) {
   if (std::filesystem::is_directory(folder, ignored)) return absl::OkStatus();
   return NotFound("--db %s: its folder is not there", database);
 }
-  RETURN_IF_ERROR(CheckAnswerable(plan, *backend));
 
 absl::StatusOr<int> Run(const Options& options) {
   ASSIGN_OR_RETURN(const RunRequest request, MakeRequest(options));
@@ -293,6 +273,7 @@ absl::StatusOr<int> Run(const Options& options) {
   }
   ASSIGN_OR_RETURN(std::vector<TaskManifest> tasks, PlanManifests(plan));
   ASSIGN_OR_RETURN(const Backend* backend, ChooseBackend(request));
+  RETURN_IF_ERROR(CheckAnswerable(plan, *backend));
   ASSIGN_OR_RETURN(const std::unique_ptr<CompletionSource> source,
                    backend->open(MakeBackendConfig(request)));
   ASSIGN_OR_RETURN(const std::unique_ptr<Store> store,
@@ -304,10 +285,8 @@ absl::StatusOr<int> Run(const Options& options) {
     std::fprintf(stderr, "run %s: %s -> %s\n", manifest.id.c_str(),
                  Printable(manifest.name).c_str(), options.database.c_str());
   }
-  RunDisplay display = options.display;
-  display.new_run = true;
   return ExecuteAndReport(plan, *source, *store, std::move(writer), manifest, options.database,
-                          display);
+                          {.new_run = true}, options.display);
 }
 
 void Declare(CommandLine& line) {

@@ -58,6 +58,7 @@ Json RunsToJson(const std::vector<RunSummary>& runs) {
     json.Append(Json::MakeObject({{"id", manifest.id},
                                   {"name", manifest.name},
                                   {"state", RunStateName(run.state)},
+                                  {"stopped_by", WhyStopped(run)},
                                   {"model", manifest.model},
                                   {"backend", manifest.backend},
                                   {"tasks", std::move(tasks)},

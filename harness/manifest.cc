@@ -92,7 +92,36 @@ void ReadOrder(Reader& reader, std::vector<int>* order) {
   }
 }
 
+void ReadSessions(Reader& reader, std::vector<RunSession>* sessions) {
+  const Json* list = reader.Present("sessions");
+  if (list == nullptr) return;
+  if (!list->is_array()) return reader.Fail("sessions", "a list", *list);
+  sessions->clear();
+  for (const Json& json : list->AsArray()) {
+    RunSession& session = sessions->emplace_back();
+    Reader member(json);
+    member.Read("started", &session.started);
+    member.Read("ended", &session.ended);
+    member.Read("stopped_by", &session.stopped_by);
+    member.Read("assay_version", &session.assay_version);
+    member.Read("code_version", &session.code_version);
+    member.Read("host", &session.host);
+    member.Read("base_urls", &session.base_urls);
+    reader.Keep(member.status());
+  }
+}
+
 }  // namespace
+
+Json SessionToJson(const RunSession& session) {
+  return Json::MakeObject({{"started", session.started},
+                           {"ended", session.ended},
+                           {"stopped_by", session.stopped_by},
+                           {"assay_version", session.assay_version},
+                           {"code_version", session.code_version},
+                           {"host", session.host},
+                           {"base_urls", Strings(session.base_urls)}});
+}
 
 Json TaskManifestToJson(const TaskManifest& task) {
   return Json::MakeObject({{"name", task.name},
@@ -116,6 +145,8 @@ Json TaskManifestToJson(const TaskManifest& task) {
 Json RunManifestToJson(const RunManifest& manifest) {
   Json tasks = Json::MakeArray();
   for (const TaskManifest& task : manifest.tasks) tasks.Append(TaskManifestToJson(task));
+  Json sessions = Json::MakeArray();
+  for (const RunSession& session : manifest.sessions) sessions.Append(SessionToJson(session));
   return Json::MakeObject({{"id", manifest.id},
                            {"name", manifest.name},
                            {"backend", manifest.backend},
@@ -129,8 +160,8 @@ Json RunManifestToJson(const RunManifest& manifest) {
                            {"code_version", manifest.code_version},
                            {"host", manifest.host},
                            {"started", manifest.started},
-                           {"command_line", manifest.command_line},
                            {"options", manifest.options},
+                           {"sessions", std::move(sessions)},
                            {"tasks", std::move(tasks)}});
 }
 
@@ -173,8 +204,8 @@ absl::StatusOr<RunManifest> RunManifestFromJson(const Json& json) {
   reader.Read("code_version", &manifest.code_version);
   reader.Read("host", &manifest.host);
   reader.Read("started", &manifest.started);
-  reader.Read("command_line", &manifest.command_line);
   reader.Read("options", &manifest.options);
+  ReadSessions(reader, &manifest.sessions);
   RETURN_IF_ERROR(reader.status());
   for (const char c : seed) {
     if (c < '0' || c > '9')

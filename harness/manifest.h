@@ -8,6 +8,7 @@
 namespace assay {
 
 // Fields that are empty, null or 0 are written all the same: a reader sees what is unknown.
+Json SessionToJson(const RunSession& session);
 Json TaskManifestToJson(const TaskManifest& task);
 Json RunManifestToJson(const RunManifest& manifest);
 

@@ -186,6 +186,7 @@ class Pipeline {
   void Fail(const absl::Status& error);
   bool Stopping();
   absl::Status UpdateManifest();
+  std::string WhyIncomplete() const;  // "" where the run is complete
 
   const RunPlan& plan_;
   CompletionSource& source_;
@@ -436,9 +437,31 @@ absl::Status Pipeline::UpdateManifest() {
   return store_.UpdateTasks(manifest_->id, manifest_->tasks);
 }
 
+std::string Pipeline::WhyIncomplete() const {
+  if (outcome_.complete) return "";
+  if (!outcome_.error.ok()) return std::string(outcome_.error.message());
+  if (outcome_.interrupted) return "interrupted";
+  std::vector<std::string> reasons;
+  if (progress_->failed > 0) {
+    reasons.push_back(Counted(progress_->failed, "sample") + " failed, every retry too");
+  }
+  if (progress_->ungraded > 0) {
+    reasons.push_back(absl::StrFormat("%s not graded: %s", Counted(progress_->ungraded, "sample"),
+                                      outcome_.ungraded_because));
+  }
+  if (!read_all_ && options_.most_problems > 0) {
+    reasons.push_back("asked for samples of " + Counted(options_.most_problems, "problem") +
+                      " only");
+  }
+  return Join(reasons, "; ");
+}
+
 RunOutcome Pipeline::Execute() {
   if (const absl::Status prepared = Prepare(); !prepared.ok()) {
     Fail(prepared);
+    const absl::Status told =
+        writer_.Finish(RunState::kIncomplete, std::string(prepared.message()));
+    if (!told.ok()) Fail(told);  // the first one stays
     return outcome_;
   }
   {
@@ -465,7 +488,7 @@ RunOutcome Pipeline::Execute() {
                       progress_->stored + progress_->stored_before == outcome_.samples_planned;
   if (const absl::Status updated = UpdateManifest(); !updated.ok()) Fail(updated);
   const RunState state = outcome_.complete ? RunState::kComplete : RunState::kIncomplete;
-  if (const absl::Status finished = writer_.Finish(state); !finished.ok()) {
+  if (const absl::Status finished = writer_.Finish(state, WhyIncomplete()); !finished.ok()) {
     Fail(finished);
     outcome_.complete = false;
   }
@@ -473,6 +496,18 @@ RunOutcome Pipeline::Execute() {
 }
 
 }  // namespace
+
+absl::Status CheckAnswerable(const RunPlan& plan, const Backend& backend) {
+  if (backend.scores_continuations) return absl::OkStatus();
+  for (const Task& task : plan.tasks) {
+    if (task.definition.Find("loglikelihood") == nullptr) continue;
+    return FailedPrecondition(
+        "task %s: loglikelihood asks for log-probabilities of given texts, and the backend '%s' "
+        "gives none; a checkpoint directory as --model does",
+        task.name, backend.name);
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<std::vector<TaskManifest>> PlanManifests(const RunPlan& plan) {
   std::vector<TaskManifest> manifests;
@@ -497,18 +532,6 @@ absl::StatusOr<std::vector<TaskManifest>> PlanManifests(const RunPlan& plan) {
     manifest.definition = task.definition;
     manifests.push_back(std::move(manifest));
   }
-absl::Status CheckAnswerable(const RunPlan& plan, const Backend& backend) {
-  if (backend.scores_continuations) return absl::OkStatus();
-  for (const Task& task : plan.tasks) {
-    if (task.definition.Find("loglikelihood") == nullptr) continue;
-    return FailedPrecondition(
-        "task %s: loglikelihood asks for log-probabilities of given texts, and the backend '%s' "
-        "gives none; a checkpoint directory as --model does",
-        task.name, backend.name);
-  }
-  return absl::OkStatus();
-}
-
   return manifests;
 }
 

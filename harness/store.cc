@@ -45,18 +45,18 @@ std::string RandomRunId() {
   return id;
 }
 
-std::string ManifestWithoutTasks(const RunManifest& manifest) {
-  RunManifest head = manifest;
-  head.tasks.clear();
-  return RunManifestToJson(head).Dump();
-}
-
 RunState StateFromName(std::string_view name) {
   if (name == "complete") return RunState::kComplete;
   return name == "running" ? RunState::kRunning : RunState::kIncomplete;
 }
 
 // --- runs ---
+
+std::string ManifestWithoutTasks(const RunManifest& manifest) {
+  RunManifest head = manifest;
+  head.tasks.clear();
+  return RunManifestToJson(head).Dump();
+}
 
 absl::StatusOr<int64_t> RunRow(Sqlite& database, const std::string& run_id) {
   ASSIGN_OR_RETURN(SqliteStatement query, database.Prepare("SELECT id FROM runs WHERE run_id = ?"));
@@ -120,6 +120,26 @@ absl::StatusOr<RunRows> InsertRun(Sqlite& database, const RunManifest& manifest)
   RETURN_IF_ERROR(InsertTasks(database, rows.run, manifest.tasks, &rows.task_rows));
   RETURN_IF_ERROR(transaction.Commit());
   return rows;
+}
+
+absl::Status GoOn(Sqlite& database, int64_t run, const Resumption& how) {
+  ASSIGN_OR_RETURN(SqliteTransaction transaction, SqliteTransaction::Begin(&database));
+  ASSIGN_OR_RETURN(Json manifest, ReadRunManifest(database, run));
+  RunSession session = how.session;
+  session.started = NowIso8601();
+  Json* sessions = manifest.Find("sessions");
+  if (sessions == nullptr || !sessions->is_array()) {
+    manifest.Set("sessions", Json::MakeArray());
+    sessions = manifest.Find("sessions");
+  }
+  sessions->Append(SessionToJson(session));
+  if (how.options.is_object()) manifest.Set("options", how.options);
+  ASSIGN_OR_RETURN(
+      SqliteStatement update,
+      database.Prepare(
+          "UPDATE runs SET state = 'running', finished = '', manifest = ? WHERE id = ?"));
+  RETURN_IF_ERROR(update.Execute(manifest.Dump(), run));
+  return transaction.Commit();
 }
 
 absl::StatusOr<std::vector<TaskManifest>> ReadTaskManifests(Sqlite& database, int64_t run) {
@@ -433,6 +453,9 @@ class SqliteStore final : public Store {
   absl::StatusOr<std::unique_ptr<RunWriter>> CreateRun(RunManifest* manifest) override {
     RETURN_IF_ERROR(MayWrite());
     if (manifest->started.empty()) manifest->started = NowIso8601();
+    for (RunSession& session : manifest->sessions) {
+      if (session.started.empty()) session.started = manifest->started;
+    }
     const std::lock_guard guard(mutex_);
     while (true) {
       manifest->id = RandomRunId();
@@ -444,7 +467,8 @@ class SqliteStore final : public Store {
     }
   }
 
-  absl::StatusOr<std::unique_ptr<RunWriter>> ResumeRun(const std::string& run_id) override {
+  absl::StatusOr<std::unique_ptr<RunWriter>> ResumeRun(const std::string& run_id,
+                                                       const Resumption& how) override {
     RETURN_IF_ERROR(MayWrite());
     const std::lock_guard guard(mutex_);
     RunRows rows;
@@ -452,10 +476,7 @@ class SqliteStore final : public Store {
     ASSIGN_OR_RETURN(RunLock lock, RunLock::Take(path_, run_id));
     ASSIGN_OR_RETURN(const std::vector<TaskRow> tasks, TaskRows(writer_, rows.run));
     for (const TaskRow& task : tasks) rows.task_rows[task.name] = task.row;
-    ASSIGN_OR_RETURN(
-        SqliteStatement update,
-        writer_.Prepare("UPDATE runs SET state = 'running', finished = '' WHERE id = ?"));
-    RETURN_IF_ERROR(update.Execute(rows.run));
+    RETURN_IF_ERROR(GoOn(writer_, rows.run, how));
     return Start(std::move(lock), std::move(rows));
   }
 

@@ -92,7 +92,15 @@ class RunWriter {
                                   std::string_view message) = 0;
   // Blocks until all that was put is committed.
   virtual absl::Status Flush() = 0;
-  virtual absl::Status Finish(RunState state) = 0;  // flushes and sets the state
+  // Flushes, sets the state and ends the run's last session; `stopped_by` says why the run is not
+  // complete.
+  virtual absl::Status Finish(RunState state, std::string_view stopped_by = {}) = 0;
+};
+
+// How a run is gone on with.
+struct Resumption {
+  RunSession session;  // of this process; `started` is filled in
+  Json options;        // an object takes the place of the manifest's options; null leaves them
 };
 
 // Thread-safe. Readers see what was committed when their call began.
@@ -107,7 +115,8 @@ class Store {
   // process that wants to write the same run gets FailedPrecondition naming the process that holds
   // it.
   virtual absl::StatusOr<std::unique_ptr<RunWriter>> CreateRun(RunManifest* manifest) = 0;
-  virtual absl::StatusOr<std::unique_ptr<RunWriter>> ResumeRun(const std::string& run_id) = 0;
+  virtual absl::StatusOr<std::unique_ptr<RunWriter>> ResumeRun(const std::string& run_id,
+                                                               const Resumption& how = {}) = 0;
   // Takes a run out again that never drew a sample; FailedPrecondition where it holds any, or where
   // a process is writing it.
   virtual absl::Status DiscardEmptyRun(const std::string& run_id) = 0;

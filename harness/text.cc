@@ -306,4 +306,8 @@ std::string WithThousands(int64_t value) {
   return digits;
 }
 
+std::string Counted(int64_t count, std::string_view noun) {
+  return WithThousands(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
+}
+
 }  // namespace assay

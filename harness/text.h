@@ -58,5 +58,7 @@ std::string Shorten(std::string_view text, size_t max_bytes);
 std::string Printable(std::string_view text);
 // 1234567 -> "1,234,567".
 std::string WithThousands(int64_t value);
+// "1 sample", "1,200 samples".
+std::string Counted(int64_t count, std::string_view noun);
 
 }  // namespace assay

@@ -143,6 +143,17 @@ struct TaskManifest {
   Json definition;  // the whole task, as loaded, for `show` and `grade`
 };
 
+// One process that drew samples of a run: the one that began it, or a `resume`.
+struct RunSession {
+  std::string started;     // ISO 8601, UTC
+  std::string ended;       // the same; empty: it draws still, or was killed
+  std::string stopped_by;  // why it ended before the run was complete; empty: it did not
+  std::string assay_version;
+  std::string code_version;
+  std::string host;
+  std::vector<std::string> base_urls;  // that it asked
+};
+
 struct RunManifest {
   std::string id;          // short, unique in its database
   std::string name;        // given by the user, or made from model and tasks
@@ -156,9 +167,9 @@ struct RunManifest {
   std::string assay_version;
   std::string code_version;  // git revision where known
   std::string host;
-  std::string started;       // ISO 8601, UTC
-  std::string command_line;  // secrets removed
+  std::string started;  // ISO 8601, UTC
   Json options;  // object: what resume needs to ask for the rest (limit, overrides, search paths)
+  std::vector<RunSession> sessions;  // oldest first; none where samples were imported
 };
 
 std::string_view OutcomeName(

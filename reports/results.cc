@@ -165,6 +165,7 @@ Json ResultsToJson(const RunSummary& run, const std::vector<TaskResult>& results
   return Json::MakeObject({{"run", run.manifest.id},
                            {"name", run.manifest.name},
                            {"state", RunStateName(run.state)},
+                           {"stopped_by", WhyStopped(run)},
                            {"tasks", std::move(tasks)}});
 }
 

@@ -28,7 +28,7 @@ absl::StatusOr<std::vector<TaskResult>> LoadResults(Store& store, const RunSumma
 // table.
 std::string ResultTable(const std::vector<TaskResult>& results, Partial partial, TableForm form);
 
-// {"run", "state", "tasks": [...]}: the same numbers, and the same refusal.
+// {"run", "name", "state", "stopped_by", "tasks": [...]}: the same numbers, and the same refusal.
 Json ResultsToJson(const RunSummary& run, const std::vector<TaskResult>& results, Partial partial);
 
 }  // namespace assay

@@ -38,6 +38,25 @@ std::string Options(const Json& options) {
   return options.is_object() && options.size() > 0 ? " " + Printable(options.Dump()) : "";
 }
 
+// Where a run was gone on with, which versions and servers its samples are of.
+std::string DescribeSessions(const RunManifest& manifest) {
+  const std::vector<RunSession>& sessions = manifest.sessions;
+  if (sessions.size() < 2) return "";
+  std::string out;
+  for (size_t i = 0; i < sessions.size(); ++i) {
+    const RunSession& session = sessions[i];
+    std::string text = absl::StrFormat("%d: %s to %s", i + 1, session.started,
+                                       session.ended.empty() ? "?" : session.ended);
+    if (!session.host.empty()) text += " on " + session.host;
+    if (!session.base_urls.empty()) text += ", asked " + Join(session.base_urls, ", ");
+    if (session.assay_version != manifest.assay_version) text += ", assay " + session.assay_version;
+    if (session.code_version != manifest.code_version) text += ", code " + session.code_version;
+    if (!session.stopped_by.empty()) text += "; stopped: " + session.stopped_by;
+    out += Line("session", Printable(text));
+  }
+  return out;
+}
+
 std::string ShortHash(std::string_view hash) { return Printable(hash.substr(0, 16)); }
 
 Ink OutcomeInk(Outcome outcome) {
@@ -190,6 +209,13 @@ std::string_view RunStateName(RunState state) {
   return state == RunState::kRunning ? "running" : "incomplete";
 }
 
+std::string WhyStopped(const RunSummary& run) {
+  if (run.state != RunState::kIncomplete || run.manifest.sessions.empty()) return "";
+  const RunSession& last = run.manifest.sessions.back();
+  if (last.ended.empty()) return "killed, or its machine went down, before it could say why";
+  return last.stopped_by;
+}
+
 std::string DescribeRun(const RunSummary& run, const Terminal& terminal) {
   const RunManifest& manifest = run.manifest;
   std::string out = Paint(terminal, Ink::kBold, "run " + Printable(manifest.id)) + "  " +
@@ -211,6 +237,8 @@ std::string DescribeRun(const RunSummary& run, const Terminal& terminal) {
   out += Line("started", Printable(manifest.started) +
                              (manifest.host.empty() ? "" : " on " + Printable(manifest.host)));
   out += Line("finished", Printable(run.finished));
+  out += Line("stopped", Printable(WhyStopped(run)));
+  out += DescribeSessions(manifest);
   out +=
       Line("assay",
            Printable(manifest.assay_version) +

@@ -20,6 +20,9 @@ std::string DescribeRun(const RunSummary& run, const Terminal& terminal);
 // "running", "complete", "incomplete".
 std::string_view RunStateName(RunState state);
 
+// Why a run that is not complete stopped; "" where it runs or is complete, or where nobody kept it.
+std::string WhyStopped(const RunSummary& run);
+
 struct SampleView {
   std::string run_id;
   StoredSample stored;

@@ -99,10 +99,6 @@ std::string FormatP(double p) {
 
 std::string FormatPercent(double share) { return Number(100 * share, 1, Unit::kShare); }
 
-std::string Counted(int64_t count, std::string_view noun) {
-  return WithThousands(count) + " " + std::string(noun) + (count == 1 ? "" : "s");
-}
-
 std::string_view IsOrAre(int64_t count) { return count == 1 ? "is" : "are"; }
 
 }  // namespace assay

@@ -35,8 +35,6 @@ std::string FormatValue(const Estimate& estimate, Unit unit);     // "65.3 ± 2.
 std::string FormatInterval(const Estimate& estimate, Unit unit);  // "[61.0, 69.4]"
 std::string FormatP(double p);                                    // "0.031", "<0.0001"
 std::string FormatPercent(double share);                          // "12.5"
-// "1 sample", "1,200 samples".
-std::string Counted(int64_t count, std::string_view noun);
 std::string_view IsOrAre(int64_t count);
 
 }  // namespace assay

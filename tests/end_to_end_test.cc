@@ -410,6 +410,8 @@ TEST_F(EndToEnd, CtrlCStopsCleanlyAndSaysHowToGoOn) {
   const Finished stopped = Wait(child, "stopped");
   EXPECT_EQ(stopped.exit_status, 130) << stopped.err;
   EXPECT_THAT(stopped.err, HasSubstr("assay resume"));
+  const Finished runs = Assay({"runs", "--db", directory_.Path("stopped.db"), "--json"});
+  EXPECT_THAT(runs.out, HasSubstr("\"stopped_by\": \"interrupted\""));
   const std::vector<std::string> resume = {"resume", "last", "--db", directory_.Path("stopped.db"),
                                            "--quiet"};
   const auto with = [&](std::vector<std::string> more) {
@@ -501,10 +503,19 @@ TEST_F(EndToEnd, AServerThatMovedOrATimeoutThatWasTooShortIsMendedByResume) {
   const Finished resumed =
       resume({"--base-url", mock_->base_url(), "--model-args", "timeout=60,prefilled=false"});
   EXPECT_EQ(resumed.exit_status, 1) << "prefilled was not said when the run began";
-  const Finished mended = resume({"--base-url", mock_->base_url(), "--model-args", "timeout=60"});
+  const Finished some =
+      resume({"--base-url", mock_->base_url(), "--model-args", "timeout=60", "--limit", "2"});
+  EXPECT_EQ(some.exit_status, 1) << some.err;
+  EXPECT_LT(landed(), 80);
+  const Finished mended = resume({});  // where the server is now was said, and is known
   EXPECT_EQ(mended.exit_status, 0) << mended.err;
   EXPECT_EQ(landed(), 80);
   EXPECT_EQ(mock_->stats().requests, 80 - kept);
+  // Who drew what of it can be seen.
+  const Finished shown = Assay({"show", "last", "--db", directory_.Path("moved.db")});
+  EXPECT_THAT(shown.out, HasSubstr("samples failed, every retry too"));
+  EXPECT_THAT(shown.out, HasSubstr("stopped: asked for samples of 2 problems only"));
+  EXPECT_THAT(shown.out, HasSubstr("asked " + mock_->base_url()));
 }
 
 TEST_F(EndToEnd, AMistypedDatabaseIsNamedAndNotMade) {

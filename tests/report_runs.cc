@@ -90,7 +90,6 @@ std::string WriteReportRun(const std::string& database, const ReportRunSpec& spe
   manifest.model = spec.model;
   manifest.backend = "replay";
   manifest.started = "2026-01-02T03:04:05Z";
-  manifest.command_line = "assay run --model " + spec.model;
   manifest.tasks = {MakeTask(spec)};
   absl::StatusOr<std::unique_ptr<RunWriter>> writer = (*store)->CreateRun(&manifest);
   EXPECT_OK(writer.status());

@@ -91,10 +91,45 @@ TEST(Show, HostileTextReachesNoTerminal) {
   run.manifest.id = run.manifest.name = run.manifest.model = run.manifest.host = hostile;
   run.manifest.base_urls = {hostile};
   run.manifest.backend_options = Json::MakeObject({{"a", hostile}});
+  RunSession session;
+  session.started = session.ended = session.host = session.stopped_by = hostile;
+  session.assay_version = session.code_version = hostile;
+  session.base_urls = {hostile};
+  run.manifest.sessions = {session, session};
+  run.state = RunState::kIncomplete;
   task.name = task.version = task.dataset_path = task.prompt_hash = hostile;
   run.manifest.tasks = {task};
   const std::string described = DescribeRun(run, {});
   for (const std::string_view line : SplitLines(described)) EXPECT_EQ(Printable(line), line);
+}
+
+TEST(Show, WhyARunStoppedIsSaid) {
+  RunSummary run;
+  run.manifest.id = "abcd2345";
+  run.state = RunState::kIncomplete;
+  EXPECT_EQ(WhyStopped(run), "");  // imported: nobody drew it
+  RunSession session;
+  session.started = "2026-11-27T20:00:00Z";
+  session.host = "there";
+  session.assay_version = "0.1.0";
+  run.manifest.sessions = {session};
+  EXPECT_THAT(WhyStopped(run), HasSubstr("killed"));
+  run.state = RunState::kRunning;
+  EXPECT_EQ(WhyStopped(run), "");
+  run.state = RunState::kIncomplete;
+  run.manifest.sessions[0].ended = "2026-11-27T20:05:00Z";
+  run.manifest.sessions[0].stopped_by = "HTTP 401";
+  EXPECT_THAT(DescribeRun(run, {}), HasSubstr("stopped    HTTP 401\n"));
+  EXPECT_THAT(DescribeRun(run, {}), Not(HasSubstr("session ")));
+  session.ended = "2026-11-27T21:00:00Z";
+  run.manifest.sessions.push_back(session);
+  run.state = RunState::kComplete;
+  const std::string described = DescribeRun(run, {});
+  EXPECT_THAT(described, Not(HasSubstr("  stopped ")));
+  EXPECT_THAT(described,
+              HasSubstr("1: 2026-11-27T20:00:00Z to 2026-11-27T20:05:00Z on there, assay "
+                        "0.1.0; stopped: HTTP 401\n"));
+  EXPECT_THAT(described, HasSubstr("2: 2026-11-27T20:00:00Z to 2026-11-27T21:00:00Z on there"));
 }
 
 TEST(Show, WhatNeedsMoreThanTheAnswerIsCheckedWhereItIsStored) {

@@ -735,6 +735,50 @@ TEST_F(StoreTest, StateFollowsTheWriter) {
   EXPECT_EQ(store->ResumeRun("nonsense").status().code(), absl::StatusCode::kNotFound);
 }
 
+TEST_F(StoreTest, SessionsTellWhoDrewWhereAndWhyTheyStopped) {
+  auto store = OpenStore();
+  RunManifest manifest = MakeManifest();
+  manifest.sessions = {{.assay_version = "0.1.0", .host = "here", .base_urls = {"http://one/v1"}}};
+  ASSERT_OK((*store->CreateRun(&manifest))->Finish(RunState::kIncomplete, "HTTP 401"));
+  {
+    // As it is left by kill -9.
+    ASSERT_OK(store->ResumeRun(manifest.id).status());
+  }
+  const Resumption moved = {
+      {.assay_version = "0.2.0", .host = "there", .base_urls = {"http://two/v1"}},
+      Json::MakeObject({{"limit", 4}})};
+  {
+    ASSERT_OK_AND_ASSIGN(auto writer, store->ResumeRun(manifest.id, moved));
+    ASSERT_OK(writer->Finish(RunState::kComplete));
+  }
+  ASSERT_OK_AND_ASSIGN(const RunSummary run, store->FindRun(manifest.id));
+  const std::vector<RunSession>& sessions = run.manifest.sessions;
+  ASSERT_EQ(sessions.size(), 3u);
+  EXPECT_EQ(sessions[0].started, run.manifest.started);
+  EXPECT_EQ(sessions[0].stopped_by, "HTTP 401");
+  EXPECT_EQ(sessions[0].base_urls, std::vector<std::string>{"http://one/v1"});
+  EXPECT_EQ(sessions[1].ended, "");
+  EXPECT_EQ(sessions[1].started.size(), 20u);
+  EXPECT_EQ(sessions[2].host, "there");
+  EXPECT_EQ(sessions[2].assay_version, "0.2.0");
+  EXPECT_EQ(sessions[2].stopped_by, "");
+  EXPECT_EQ(sessions[2].ended, run.finished);
+  EXPECT_EQ(run.manifest.options, moved.options);
+}
+
+// A newer program's manifest may say more than this one knows: it stays.
+TEST_F(StoreTest, MembersOfAManifestThatNobodyKnowsOutliveAResume) {
+  auto store = OpenStore();
+  RunManifest manifest = MakeManifest();
+  ASSERT_OK((*store->CreateRun(&manifest))->Finish(RunState::kIncomplete));
+  ASSERT_OK_AND_ASSIGN(Sqlite database, Sqlite::Open(path_, SqliteMode::kReadWrite));
+  ASSERT_OK(database.Execute("UPDATE runs SET manifest = json_set(manifest, '$.later', 7)"));
+  ASSERT_OK((*store->ResumeRun(manifest.id))->Finish(RunState::kComplete));
+  ASSERT_OK_AND_ASSIGN(const int64_t later,
+                       database.QueryInteger("SELECT json_extract(manifest, '$.later') FROM runs"));
+  EXPECT_EQ(later, 7);
+}
+
 // --- threads ---
 
 TEST_F(StoreTest, ManyThreadsPutAndReadAtOnce) {

@@ -1,12 +1,16 @@
 // Signals become a polite stop; results are read back from the store, never from memory.
 #include "commands/shared/run_execution.h"
 
+#include <unistd.h>
+
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 
 #include "commands/shared/interrupt.h"
 #include "commands/shared/progress.h"
+#include "harness/build_info.h"
 #include "harness/status.h"
 #include "reports/published.h"
 #include "reports/results.h"
@@ -47,9 +51,9 @@ void ExplainOutcome(const RunOutcome& outcome, const RunProgress& progress,
 // Refused before a single sample was drawn (a wrong key, an unknown model): a run without samples
 // would only stand in the way, so a new one is not kept.
 int ExplainNothingDrawn(const RunOutcome& outcome, Store& store, const std::string& run_id,
-                        const std::string& database, const RunDisplay& display) {
+                        const std::string& database, bool new_run) {
   PrintError(outcome.error);
-  if (!display.new_run) {
+  if (!new_run) {
     std::fprintf(stderr, "assay: nothing was sampled; when that is mended: %s\n",
                  ResumeCommand(run_id, database).c_str());
     return 1;
@@ -72,6 +76,16 @@ int PrintError(const absl::Status& status) {
   // A template, a server or a dataset may have written part of it.
   std::fprintf(stderr, "assay: %s", SafeLines(std::string(status.message())).c_str());
   return 1;
+}
+
+RunSession ThisSession(const BackendIdentity& identity) {
+  RunSession session;
+  session.assay_version = AssayVersion();
+  session.code_version = CodeVersion();
+  std::array<char, 256> name = {};
+  if (gethostname(name.data(), name.size() - 1) == 0) session.host = name.data();
+  session.base_urls = identity.base_urls;
+  return session;
 }
 
 std::string DefaultDatabase() {
@@ -111,7 +125,8 @@ absl::Status PrintRunResults(Store& store, const std::string& run_id, const RunD
 
 int ExecuteAndReport(const RunPlan& plan, CompletionSource& source, Store& store,
                      std::unique_ptr<RunWriter> writer, RunManifest manifest,
-                     const std::string& database, const RunDisplay& display) {
+                     const std::string& database, const RunScope& scope,
+                     const RunDisplay& display) {
   RunProgress progress;
   BackendCounters counters;
   RunOutcome outcome;
@@ -121,13 +136,14 @@ int ExecuteAndReport(const RunPlan& plan, CompletionSource& source, Store& store
     if (!display.quiet) printer = std::make_unique<ProgressPrinter>(progress, counters);
     PipelineOptions options;
     options.interrupted = Interrupted;
-    options.most_problems = display.most_problems;
+    options.most_problems = scope.most_problems;
     outcome = ExecuteRun(plan, source, store, *writer, &manifest, options, &counters, &progress);
   }
   writer.reset();
   const bool nothing_drawn = !outcome.error.ok() && !outcome.interrupted && progress.stored == 0 &&
                              progress.stored_before == 0 && progress.failed == 0;
-  if (nothing_drawn) return ExplainNothingDrawn(outcome, store, manifest.id, database, display);
+  if (nothing_drawn)
+    return ExplainNothingDrawn(outcome, store, manifest.id, database, scope.new_run);
   const absl::Status printed = PrintRunResults(store, manifest.id, display);
   if (!printed.ok()) PrintError(printed);
   ExplainOutcome(outcome, progress, manifest.id, database);

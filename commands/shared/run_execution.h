@@ -15,9 +15,16 @@ struct RunDisplay {
   bool json = false;           // machine-readable stdout
   bool quiet = false;          // no progress lines
   bool allow_partial = false;  // print a labelled number over missing samples
-  bool new_run = false;        // made just now: not kept where nothing can be sampled
-  int most_problems = 0;       // > 0: stop after asking for samples of so many
 };
+
+// How much of a run this process draws.
+struct RunScope {
+  bool new_run = false;   // made just now: not kept where nothing can be sampled
+  int most_problems = 0;  // > 0: stop after asking for samples of so many
+};
+
+// This process, for the run's manifest.
+RunSession ThisSession(const BackendIdentity& identity);
 
 // Prints "assay: error" lines for `status` to stderr and returns 1.
 int PrintError(const absl::Status& status);
@@ -37,6 +44,6 @@ absl::Status PrintRunResults(Store& store, const std::string& run_id, const RunD
 // incomplete, 130 interrupted.
 int ExecuteAndReport(const RunPlan& plan, CompletionSource& source, Store& store,
                      std::unique_ptr<RunWriter> writer, RunManifest manifest,
-                     const std::string& database, const RunDisplay& display);
+                     const std::string& database, const RunScope& scope, const RunDisplay& display);
 
 }  // namespace assay

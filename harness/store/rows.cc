@@ -46,6 +46,15 @@ std::string NowIso8601() {
   return std::string(text, std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts));
 }
 
+absl::StatusOr<Json> ReadRunManifest(Sqlite& database, int64_t run) {
+  ASSIGN_OR_RETURN(SqliteStatement query,
+                   database.Prepare("SELECT manifest FROM runs WHERE id = ?"));
+  query.Bind(run);
+  ASSIGN_OR_RETURN(const bool found, query.Step());
+  if (!found) return NotFound("%s: there is no run in row %d", database.path(), run);
+  return ParseJson(query.Text(0));
+}
+
 std::string PackKey(std::string_view key, bool* packed) {
   *packed = false;
   if (key.size() != 64) return std::string(key);

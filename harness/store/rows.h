@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "harness/json.h"
 #include "harness/sqlite.h"
 #include "harness/store/texts.h"
 #include "harness/types.h"
@@ -15,6 +16,9 @@ namespace assay {
 
 int64_t NowMilliseconds();  // since 1970, UTC
 std::string NowIso8601();   // "2026-11-23T14:05:09Z"
+
+// The run's manifest as JSON, with members that this program does not know; `run` is its row.
+absl::StatusOr<Json> ReadRunManifest(Sqlite& database, int64_t run);
 
 // 64 hex digits take 32 bytes; any other key is kept as it is.
 std::string PackKey(std::string_view key, bool* packed);

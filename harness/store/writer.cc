@@ -29,6 +29,7 @@ constexpr size_t kMaxQueuedBytes = 16 << 20;  // one batch more is being written
 constexpr size_t kMaxQueuedJobs = 8192;
 constexpr size_t kMaxTextBytes = 800 << 20;  // SQLite keeps no value beyond 1 GB
 constexpr size_t kMaxCachedProblems = 4096;
+constexpr size_t kMaxStoppedByBytes = 2000;
 // At most 250 commits a second: at 15,000 samples a second a commit for each would cost four times
 // as much as the insert. What lands when the writer was idle is committed at once.
 constexpr auto kCommitInterval = std::chrono::milliseconds(4);
@@ -51,6 +52,7 @@ struct FailureJob {
 };
 struct StateJob {
   RunState state;
+  std::string stopped_by;
 };
 using Job = std::variant<ProblemJob, SampleJob, FailureJob, StateJob>;
 
@@ -184,7 +186,8 @@ absl::Status RunTables::PrepareAll() {
               "created_ms = excluded.created_ms"));
   RETURN_IF_ERROR(
       prepare(delete_failure_, "DELETE FROM failures WHERE problem = ? AND sample_index = ?"));
-  RETURN_IF_ERROR(prepare(set_state_, "UPDATE runs SET state = ?, finished = ? WHERE id = ?"));
+  RETURN_IF_ERROR(
+      prepare(set_state_, "UPDATE runs SET state = ?, finished = ?, manifest = ? WHERE id = ?"));
   ASSIGN_OR_RETURN(verdicts_, VerdictTable::Prepare(database_));
   return absl::OkStatus();
 }
@@ -309,7 +312,14 @@ absl::Status RunTables::Write(FailureJob& job) {
 
 absl::Status RunTables::Write(StateJob& job) {
   const std::string finished = job.state == RunState::kRunning ? "" : NowIso8601();
-  return set_state_.Execute(StateName(job.state), finished, rows_.run);
+  ASSIGN_OR_RETURN(Json manifest, ReadRunManifest(database_, rows_.run));
+  Json* sessions = manifest.Find("sessions");
+  if (sessions != nullptr && sessions->is_array() && sessions->size() > 0) {
+    Json& last = sessions->AsArray().back();
+    last.Set("ended", finished);
+    last.Set("stopped_by", Shorten(job.stopped_by, kMaxStoppedByBytes));
+  }
+  return set_state_.Execute(StateName(job.state), finished, manifest.Dump(), rows_.run);
 }
 
 absl::StatusOr<int64_t> RunTables::TaskRow(const std::string& task) const {
@@ -400,8 +410,8 @@ class QueueWriter final : public RunWriter {
     return error_;
   }
 
-  absl::Status Finish(RunState state) override {
-    RETURN_IF_ERROR(Put(StateJob{state}));
+  absl::Status Finish(RunState state, std::string_view stopped_by) override {
+    RETURN_IF_ERROR(Put(StateJob{state, std::string(stopped_by)}));
     return Flush();
   }
 

@@ -46,20 +46,24 @@ function runNode(run) {
       : typeof value === 'object' ? (Object.keys(value).length === 0 ? null : JSON.stringify(value))
       : String(value);
   const line = (name, value) => plain(value) === null ? null : fact(name, plain(value));
-  const folded = (name, value) => plain(value) === null ? null : fact(name, h('details', {},
-      h('summary', {}, Object.keys(value).join(', ')), h('pre', {class: 'code', tabindex: '0'},
+  const folded = (name, value, summary) => plain(value) === null ? null
+      : fact(name, h('details', {}, h('summary', {}, summary), h('pre', {class: 'code', tabindex: '0'},
           JSON.stringify(value, null, 2))));
   return h('section', {class: 'run'}, h('h2', {}, runMark(run.letter), ' ', run.name),
       h('dl', {class: 'manifest'},
           line('Run', run.run), line('Model', manifest.model), line('Known as', manifest.model_hash),
-          line('Backend', manifest.backend), folded('Options', manifest.backend_options),
+          line('Backend', manifest.backend), folded('Options', manifest.backend_options,
+              Object.keys(manifest.backend_options ?? {}).join(', ')),
           line('Endpoints', manifest.base_urls),
           line('Samples', `${number(run.samples_stored)} of ${number(run.samples_planned)}, ` +
               run.state + (run.failures > 0 ? `, ${number(run.failures)} failed` : '')),
+          line('Stopped', run.stopped_by),
           line('Seed', manifest.seed), line('Started', manifest.started),
           line('Finished', run.finished), line('Host', manifest.host),
           line('assay', manifest.assay_version + (manifest.code_version
-              ? `, code ${manifest.code_version}` : ''))),
+              ? `, code ${manifest.code_version}` : '')),
+          manifest.sessions.length > 1 ? folded('Sessions', manifest.sessions,
+              `${manifest.sessions.length}, the last from ${manifest.sessions.at(-1).started}`) : null),
       published(run), deviations(run),
       run.reproduce ? [h('h3', {class: 'reproduce'}, 'How to reproduce it'),
         commandLine(run.reproduce)] : null,
