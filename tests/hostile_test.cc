@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -43,11 +44,20 @@ std::string OwnDirectory() {
   return given != nullptr ? given : SourcePath("tests/hostile");
 }
 
-// How many runnable threads there are for a core: 1 on a machine that does nothing else.
+// How many times as long as its processor time a little work takes now: 1 on a machine that does
+// nothing else. (The load of the last minute would count the bombs of the test before.)
 double Crowding() {
-  double load = 0;
-  if (getloadavg(&load, 1) != 1) return 1;
-  return std::clamp(load / std::thread::hardware_concurrency(), 1.0, 8.0);
+  const auto begin = std::chrono::steady_clock::now();
+  timespec start = {}, now = {};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
+  double processor = 0;
+  while (processor < 0.05) {
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    processor = static_cast<double>(now.tv_sec - start.tv_sec) +
+                1e-9 * static_cast<double>(now.tv_nsec - start.tv_nsec);
+  }
+  const std::chrono::duration<double> wall = std::chrono::steady_clock::now() - begin;
+  return std::clamp(wall.count() / processor, 1.0, 8.0);
 }
 
 // Limits of the catalogue's README; on a busy machine the wall is as much farther away.
