@@ -363,8 +363,11 @@ bool StatementReader::IsTakenBack(size_t i) const {
   for (size_t next = i + 1; next < tokens_.size() && next < i + 7; ++next) {
     if (tokens_[next].kind == Kind::kJoin) continue;
     if (tokens_[next].kind != Kind::kWord) return false;
-    if (IsOneOf(tokens_[next].word, kWrongWords))
-      return next > i + 1;  // "B, not A" takes nothing back
+    if (IsOneOf(tokens_[next].word, kWrongWords)) {
+      // "B not A", "B, not A or C": the other one is denied.
+      const bool denies_another = next + 1 < tokens_.size() && IsChoice(next + 1);
+      return next > i + 1 && !denies_another;
+    }
     if (!IsOneOf(tokens_[next].word, kBridges)) return false;
   }
   return false;
