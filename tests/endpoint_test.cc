@@ -261,6 +261,26 @@ TEST(Endpoint, AWaitBeyondPatienceIsNotWaitedForAndSaysHowLongItWouldBe) {
   EXPECT_LT(server->stats().requests, 100);
 }
 
+// A server whose quota is used up for today is left to the others.
+TEST(Endpoint, AWaitBeyondPatienceIsNoLossWhereThereAreOtherServers) {
+  mock_server::Options options = WithRate(Fault::kTooManyRequests, 1);
+  options.retry_after = mock_server::RetryAfter::kSeconds;
+  options.retry_after_seconds = 80'000;
+  const auto used_up = StartOrFail(options);
+  const auto other = StartOrFail({});
+  const auto source = OpenOrFail(ConfigFor({used_up->base_url(), other->base_url()},
+                                           FastOptions({{"max_retries", 2}, {"patience", 1}})));
+  ExpectAllLanded(Complete(*source, MakeRequests(200, 2)), 200, 2);
+  EXPECT_LT(used_up->stats().requests, 100);
+  // Where both are, it is told as of one.
+  const auto second = StartOrFail(options);
+  const auto neither = OpenOrFail(ConfigFor({used_up->base_url(), second->base_url()},
+                                            FastOptions({{"max_retries", 2}, {"patience", 1}})));
+  const Landed refused = Complete(*neither, MakeRequests(1000, 1));
+  EXPECT_EQ(refused.status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(refused.status.message()), HasSubstr("asks to wait 80000 s"));
+}
+
 TEST(Endpoint, ALongWaitSaysThatTheServerAskedForIt) {
   mock_server::Options options = WithRate(Fault::kTooManyRequests, 1);
   options.retry_after = mock_server::RetryAfter::kSeconds;

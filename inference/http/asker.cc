@@ -46,9 +46,9 @@ struct Job {
 
 struct Server {
   int in_flight = 0;
-  int failed_connects = 0;  // in a row
-  bool answered = false;    // ever
-  Clock::time_point down_until{};
+  int failed_connects = 0;         // in a row
+  bool answered = false;           // ever
+  Clock::time_point down_until{};  // nothing is sent to it before: away, or it asked for that
 };
 
 enum class HonoursN { kUnknown, kYes, kNo };
@@ -126,6 +126,7 @@ class Asker final : public CompletionSource {
   absl::Status HandleStatus(Job job, const Outcome& outcome);
   absl::Status HandleRefusal(Job job, const Outcome& outcome);
   absl::Status WaitAsAsked(Job job, const Outcome& outcome, milliseconds spread);
+  bool LeaveAlone(size_t url, milliseconds wait);
   absl::Status HandleBadRequest(Job job, const Outcome& outcome);
   absl::Status FinalError(const Job& job, const Outcome& outcome, std::string_view said) const;
   void Deliver(Job job, Reply reply, const Outcome& outcome);
@@ -437,8 +438,9 @@ absl::Status Asker::HandleUnreachable(Job job, const Outcome& outcome) {
   const std::string why = Message(job, outcome.error);
   CountRetry(why);
   ready_.push_front(std::move(job));
-  const bool any_up = std::any_of(servers_.begin(), servers_.end(),
-                                  [](const Server& s) { return s.failed_connects == 0; });
+  const bool any_up = std::any_of(servers_.begin(), servers_.end(), [&](const Server& s) {
+    return s.failed_connects == 0 && s.down_until <= now;
+  });
   if (any_up || !flying_.empty()) return absl::OkStatus();
   if (!unreachable_since_) unreachable_since_ = now;
   const bool ever =
@@ -580,6 +582,14 @@ absl::Status Asker::WaitAsAsked(Job job, const Outcome& outcome, milliseconds sp
     return absl::OkStatus();
   }
   const std::string why = absl::StrFormat(
+  if (LeaveAlone(job.url, asked)) {
+    CountRetry(Message(job, absl::StrFormat("%s: asks to wait %s; the other servers are asked",
+                                            StatusText(outcome.status), seconds)));
+    job.refusals = 0;
+    job.first_refused.reset();
+    ready_.push_front(std::move(job));
+    return absl::OkStatus();
+  }
       "%s: the server asks to wait %s, which is longer than what is left of %g s (patience)",
       StatusText(outcome.status), seconds, static_cast<double>(settings_.patience.count()) / 1000);
   const absl::Status end =
@@ -589,6 +599,17 @@ absl::Status Asker::WaitAsAsked(Job job, const Outcome& outcome, milliseconds sp
 }
 
 // The request itself is refused. Some refuse only `n` or `stream_options`: then without.
+// Whether there is another server to ask, so that this one is not asked for so long.
+bool Asker::LeaveAlone(size_t url, milliseconds wait) {
+  const Clock::time_point now = Clock::now();
+  const auto is_up = [&](const Server& server) {
+    return &server != &servers_[url] && server.failed_connects == 0 && server.down_until <= now;
+  };
+  if (std::none_of(servers_.begin(), servers_.end(), is_up)) return false;
+  servers_[url].down_until = now + wait;
+  return true;
+}
+
 absl::Status Asker::HandleBadRequest(Job job, const Outcome& outcome) {
   const std::string said = ErrorMessage(outcome.body);
   if (job.ask->streams && stream_usage_ && Contains(said, "stream_options")) {
