@@ -65,6 +65,7 @@ struct BackendCounters {
   std::atomic<int64_t> tokens{0};       // completion tokens received
   std::atomic<int64_t> bytes_received{0};
   std::atomic<int64_t> repaired_replies{0};  // held bytes that are no UTF-8, now U+FFFD
+  std::atomic<int64_t> scrubbed_replies{0};  // held the key that they were asked with, now "[key]"
 };
 
 // What a backend is driven by; all three functions are called from the backend's own threads,

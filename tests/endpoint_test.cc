@@ -947,6 +947,34 @@ TEST(Endpoint, TheKeyGoesToTheServerAndNowhereElse) {
   EXPECT_EQ(refused.status.ToString().find(key), std::string::npos) << refused.status;
   EXPECT_THAT(std::string(refused.status.message()), HasSubstr("[key]"));
   EXPECT_THAT(std::string(refused.status.message()), HasSubstr("$ASSAY_TEST_KEY"));
+
+  // One that repeats it in its reply (a proxy that shows what it was sent).
+  options.require_key = key;
+  options.answers = {key + ", " + key};
+  options.reasoning = mock_server::ReasoningForm::kField;
+  const auto repeating = StartOrFail(options);
+  config.base_urls = {repeating->base_url()};
+  BackendCounters counters;
+  const Landed repeated = Complete(*OpenOrFail(config), MakeRequests(3, 1), &counters);
+  EXPECT_OK(repeated.status);
+  ASSERT_EQ(repeated.completions.size(), 3u);
+  EXPECT_EQ(counters.scrubbed_replies, 3);
+  for (const auto& [draw, completion] : repeated.completions) {
+    const std::string all = completion.raw + completion.reasoning + completion.answer;
+    EXPECT_EQ(all.find(key), std::string::npos);
+    EXPECT_THAT(completion.answer, HasSubstr("\\boxed{[key], [key]}"));
+  }
+
+  // A word that servers without keys are given is no secret, and stays in what a model writes.
+  ASSERT_EQ(setenv("ASSAY_TEST_KEY", "EMPTY", 1), 0);
+  options.require_key = "EMPTY";
+  options.answers = {"EMPTY"};
+  const auto open = StartOrFail(options);
+  config.base_urls = {open->base_url()};
+  const Landed plain = Complete(*OpenOrFail(config), MakeRequests(1, 1), &counters);
+  ASSERT_EQ(plain.completions.size(), 1u);
+  EXPECT_THAT(plain.completions.begin()->second.raw, HasSubstr("\\boxed{EMPTY}"));
+  EXPECT_EQ(counters.scrubbed_replies, 3);
 }
 
 TEST(Endpoint, UserAndPasswordInAUrlAreSentAndNotShown) {

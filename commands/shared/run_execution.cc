@@ -12,6 +12,7 @@
 #include "commands/shared/progress.h"
 #include "harness/build_info.h"
 #include "harness/status.h"
+#include "harness/text.h"
 #include "reports/published.h"
 #include "reports/results.h"
 #include "reports/terminal.h"
@@ -23,6 +24,22 @@ std::string ResumeCommand(const std::string& run_id, const std::string& database
   std::string command = "assay resume " + run_id;
   if (database != "assay.db") command += " --db " + database;
   return command;
+}
+
+std::string Replies(int64_t count) {
+  return count == 1 ? "1 reply" : WithThousands(count) + " replies";
+}
+
+// Replies that are not stored byte for byte.
+void ExplainChanges(const BackendCounters& counters) {
+  if (const int64_t count = counters.scrubbed_replies; count > 0) {
+    std::fprintf(stderr, "assay: %s that held the key that was sent; it is stored as [key]\n",
+                 Replies(count).c_str());
+  }
+  if (const int64_t count = counters.repaired_replies; count > 0) {
+    std::fprintf(stderr, "assay: %s with bytes that are no UTF-8; they are stored as U+FFFD\n",
+                 Replies(count).c_str());
+  }
 }
 
 void ExplainOutcome(const RunOutcome& outcome, const RunProgress& progress,
@@ -146,6 +163,7 @@ int ExecuteAndReport(const RunPlan& plan, CompletionSource& source, Store& store
     return ExplainNothingDrawn(outcome, store, manifest.id, database, scope.new_run);
   const absl::Status printed = PrintRunResults(store, manifest.id, display);
   if (!printed.ok()) PrintError(printed);
+  ExplainChanges(counters);
   ExplainOutcome(outcome, progress, manifest.id, database);
   if (outcome.interrupted) return 130;
   return outcome.complete && printed.ok() ? 0 : 1;

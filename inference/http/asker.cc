@@ -499,6 +499,7 @@ void Asker::Deliver(Job job, Reply reply, const Outcome& outcome) {
   } else if (job.n_refused) {
     honours_n_ = HonoursN::kNo;
   }
+  if (ScrubReply(settings_, &reply)) ++flow_->counters->scrubbed_replies;
   const uint64_t seed = job.draws[0].seed;  // the one that was sent, for all of them
   for (size_t i = 0; i < count; ++i) {
     Completion completion = ToCompletion(*job.ask, &reply, i, seed, outcome.seconds, Label(job));
@@ -568,8 +569,8 @@ absl::Status Asker::HandleRefusal(Job job, const Outcome& outcome) {
   return absl::OkStatus();
 }
 
-// The server says how long. Longer than patience is not waited for; where it says so time and
-// again, it is asked no more.
+// The server says how long. Longer than patience is not waited for: where there are other servers,
+// they are asked meanwhile; else, where it says so time and again, it is asked no more.
 absl::Status Asker::WaitAsAsked(Job job, const Outcome& outcome, milliseconds spread) {
   const std::string seconds = absl::StrFormat("%.0f s", outcome.retry_after_seconds);
   const milliseconds asked(
@@ -581,7 +582,6 @@ absl::Status Asker::WaitAsAsked(Job job, const Outcome& outcome, milliseconds sp
     WaitFor(std::move(job), asked + std::min(spread, asked / 4));
     return absl::OkStatus();
   }
-  const std::string why = absl::StrFormat(
   if (LeaveAlone(job.url, asked)) {
     CountRetry(Message(job, absl::StrFormat("%s: asks to wait %s; the other servers are asked",
                                             StatusText(outcome.status), seconds)));
@@ -590,6 +590,7 @@ absl::Status Asker::WaitAsAsked(Job job, const Outcome& outcome, milliseconds sp
     ready_.push_front(std::move(job));
     return absl::OkStatus();
   }
+  const std::string why = absl::StrFormat(
       "%s: the server asks to wait %s, which is longer than what is left of %g s (patience)",
       StatusText(outcome.status), seconds, static_cast<double>(settings_.patience.count()) / 1000);
   const absl::Status end =
@@ -598,7 +599,6 @@ absl::Status Asker::WaitAsAsked(Job job, const Outcome& outcome, milliseconds sp
   return ++too_long_ >= kRefusalsBeforeGivingUp ? end : absl::OkStatus();
 }
 
-// The request itself is refused. Some refuse only `n` or `stream_options`: then without.
 // Whether there is another server to ask, so that this one is not asked for so long.
 bool Asker::LeaveAlone(size_t url, milliseconds wait) {
   const Clock::time_point now = Clock::now();
@@ -610,6 +610,7 @@ bool Asker::LeaveAlone(size_t url, milliseconds wait) {
   return true;
 }
 
+// The request itself is refused. Some refuse only `n` or `stream_options`: then without.
 absl::Status Asker::HandleBadRequest(Job job, const Outcome& outcome) {
   const std::string said = ErrorMessage(outcome.body);
   if (job.ask->streams && stream_usage_ && Contains(said, "stream_options")) {

@@ -16,6 +16,7 @@ using std::chrono::milliseconds;
 constexpr std::string_view kDefaultUrl = "https://api.openai.com/v1";
 // A reply that may take minutes is streamed, so that a stall is seen.
 constexpr int kStreamFromTokens = 4096;
+constexpr size_t kShortestSecret = 16;
 
 struct Option {
   std::string name;
@@ -246,6 +247,22 @@ std::string Scrub(const Settings& settings, std::string text) {
     text = ReplaceAll(text, url.credentials.substr(colon + 1), "[password]");
   }
   return text;
+}
+
+bool ScrubReply(const Settings& settings, Reply* reply) {
+  if (settings.key.size() < kShortestSecret) return false;
+  bool found = false;
+  const auto scrub = [&](std::string* text) {
+    if (!Contains(*text, settings.key)) return;
+    *text = ReplaceAll(*text, settings.key, "[key]");
+    found = true;
+  };
+  for (ReplyChoice& choice : reply->choices) {
+    scrub(&choice.content);
+    if (choice.reasoning) scrub(&*choice.reasoning);
+  }
+  scrub(&reply->model);
+  return found;
 }
 
 bool Streams(const Settings& settings, const std::optional<int>& max_tokens) {

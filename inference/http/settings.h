@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "harness/backend.h"
 #include "http/client.h"
+#include "inference/http/reply.h"
 
 namespace assay::http {
 
@@ -56,6 +57,9 @@ absl::StatusOr<Settings> ReadSettings(const BackendConfig& config);
 
 // `text` with every occurrence of the key and of the URLs' credentials replaced.
 std::string Scrub(const Settings& settings, std::string text);
+// The same for the key in the texts of a reply; whether it was there. A short key is none: servers
+// that want none are given words ("EMPTY"), and a model may write those.
+bool ScrubReply(const Settings& settings, Reply* reply);
 
 // Whether a reply to such a request is asked for as a stream.
 bool Streams(const Settings& settings, const std::optional<int>& max_tokens);
