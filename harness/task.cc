@@ -88,7 +88,9 @@ std::string DefinitionHash(const Json& definition) {
   for (const auto& [name, value] : definition.AsMembers()) {
     const bool described =
         name == "about" || name == "card" || name == "tags" || name == "reference_results";
-    if (!described) counted.Set(name, value);
+    // A version is a text, whatever number it looks like: 1.10 is not 1.1.
+    const bool spelled = name == "version" && Canonical(value).ToText() != value.ToText();
+    if (!described) counted.Set(name, spelled ? Json(value.ToText()) : value);
   }
   return Sha256Hex(Canonical(counted).Dump());
 }

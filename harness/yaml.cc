@@ -46,6 +46,16 @@ bool IsReal(std::string_view text) {
          (part.empty() || AllDigits(part));
 }
 
+// Digits, or digits with a point and a last zero: as JSON writes a number.
+bool KeepsItsText(std::string_view digits) {
+  if (AllDigits(digits)) return true;
+  const size_t dot = digits.find('.');
+  if (dot == std::string_view::npos || !digits.ends_with('0')) return false;
+  const std::string_view whole = digits.substr(0, dot);
+  return AllDigits(whole) && (whole.size() == 1 || whole[0] != '0') &&
+         AllDigits(digits.substr(dot + 1));
+}
+
 Json PlainScalar(const std::string& text) {
   if (text.empty() || text == "~" || text == "null" || text == "Null" || text == "NULL") {
     return Json();
@@ -60,8 +70,8 @@ Json PlainScalar(const std::string& text) {
     const std::string_view unsigned_text =
         std::string_view(text).substr(text[0] == '+' ? 1 : 0);  // "+.5" is written "+.5" by people
     if (const std::optional<double> real = ParseDouble(unsigned_text)) {
-      // A whole number beyond 64 bits keeps its digits.
-      return AllDigits(digits) ? Json::MakeNumber(*real, text) : Json(*real);
+      // A whole number beyond 64 bits keeps its digits, and a version 1.10 its last one.
+      return KeepsItsText(digits) ? Json::MakeNumber(*real, text) : Json(*real);
     }
   }
   return Json(text);

@@ -101,6 +101,15 @@ TEST(TaskTest, ReadsADefinition) {
   EXPECT_EQ(task.card.FindString("licence"), "MIT");
 }
 
+// As written, not as the number that it looks like: 1.10 comes after 1.9, and is not 1.1.
+TEST(TaskTest, AVersionIsWhatIsWritten) {
+  for (const std::string version : {"1.10", "2", "0.90", "1.0", "10.500", "007", "1.1.0"}) {
+    Folder folder(With(kTask, "version: 1.0", "version: " + version));
+    ASSERT_OK_AND_ASSIGN(const Task task, folder.Load());
+    EXPECT_EQ(task.version, version);
+  }
+}
+
 TEST(TaskTest, AsksTheRowsInOrder) {
   const Folder folder;
   ASSERT_OK_AND_ASSIGN(const std::vector<AskedProblem> asked, folder.Ask());
@@ -705,6 +714,8 @@ TEST(TaskTest, TheHashIsOfTheMeaningNotOfTheText) {
   EXPECT_NE(plain.hash, hash(With(kTask, "0.60", "0.61")));
   EXPECT_NE(plain.hash, hash(With(kTask, "Q: ", "Q : ")));
   EXPECT_NE(plain.hash, hash(With(kTask, "version: 1.0", "version: 1.1")));
+  EXPECT_NE(hash(With(kTask, "version: 1.0", "version: 1.10")),
+            hash(With(kTask, "version: 1.0", "version: 1.1")));
 }
 
 // --- finding ---
