@@ -202,6 +202,12 @@ class Parser {
   Expr Fraction();
   Expr SquareRoot(bool tex);
   Expr Binomial();
+  struct Bounds {
+    Expr lower;  // null where it is not written
+    Expr upper;
+  };
+  Bounds ReadBounds();
+  Expr Unbounded(const std::string& name, const Expr& body, const Bounds& bounds);
   Expr BigOperator(const std::string& name);
   static Expr ImaginaryToSymbol(const Expr& e);
   Expr ProductAfterOperator();

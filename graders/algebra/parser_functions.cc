@@ -228,29 +228,38 @@ Expr Parser::Binomial() {
   return Counted(MakeCall("binom", {above, below}));
 }
 
+Parser::Bounds Parser::ReadBounds() {
+  Bounds bounds;
+  for (int i = 0; i < 2 && !failed(); ++i) {
+    if (Accept("_")) {
+      bounds.lower = TexArgument();
+    } else if (Accept("^")) {
+      bounds.upper = TexArgument();
+    }
+  }
+  return bounds;
+}
+
+Expr Parser::Unbounded(const std::string& name, const Expr& body, const Bounds& bounds) {
+  std::vector<Expr> args = {body};
+  if (bounds.lower) args.push_back(bounds.lower);
+  if (bounds.upper) args.push_back(bounds.upper);
+  return Counted(MakeCall("unbounded" + name, std::move(args)));
+}
+
 // \sum_{k=1}^{n} body; without bounds the whole stays an unknown.
 Expr Parser::BigOperator(const std::string& name) {
-  Expr lower;
-  Expr upper;
-  for (int i = 0; i < 2; ++i) {
-    if (Accept("_")) {
-      lower = TexArgument();
-    } else if (Accept("^")) {
-      upper = TexArgument();
-    }
-    if (failed()) return nullptr;
-  }
+  const Bounds bounds = ReadBounds();
+  if (failed()) return nullptr;
   const Expr body = ProductAfterOperator();
   if (failed()) return nullptr;
-  const bool counted = name[0] != 'b' && lower && upper && lower->kind == Kind::kRelation &&
-                       lower->text == "=" && lower->args.size() == 2;
+  const bool counted = name[0] != 'b' && bounds.lower && bounds.upper &&
+                       bounds.lower->kind == Kind::kRelation && bounds.lower->text == "=" &&
+                       bounds.lower->args.size() == 2;
   if (!counted) {
-    std::vector<Expr> args = {body};
-    if (lower) args.push_back(lower);
-    if (upper) args.push_back(upper);
-    return Counted(MakeCall("unbounded" + name, std::move(args)));
+    return Unbounded(name, body, bounds);
   }
-  Expr variable = lower->args[0];
+  Expr variable = bounds.lower->args[0];
   Expr inner = body;
   // "i" counts here, and is no imaginary unit.
   if (variable->kind == Kind::kConstant && variable->text == "i") {
@@ -258,7 +267,7 @@ Expr Parser::BigOperator(const std::string& name) {
     inner = ImaginaryToSymbol(body);
   }
   if (variable->kind != Kind::kSymbol) return Fail("a counter was expected");
-  return Counted(MakeCall(name, {variable, lower->args[1], upper, inner}));
+  return Counted(MakeCall(name, {variable, bounds.lower->args[1], bounds.upper, inner}));
 }
 
 Expr Parser::ImaginaryToSymbol(const Expr& e) {
@@ -280,29 +289,18 @@ Expr Parser::ProductAfterOperator() {
 
 // \int_0^1 f dx: the differential ends it.
 Expr Parser::Integral(const std::string& name) {
-  std::vector<Expr> bounds;
-  Expr lower;
-  Expr upper;
-  for (int i = 0; i < 2; ++i) {
-    if (Accept("_")) {
-      lower = TexArgument();
-    } else if (Accept("^")) {
-      upper = TexArgument();
-    }
-    if (failed()) return nullptr;
-  }
+  const Bounds bounds = ReadBounds();
+  if (failed()) return nullptr;
   ++integrals_;
   const Expr body = Sum();
   --integrals_;
   if (failed()) return nullptr;
   const Expr variable = DifferentialOf(body);
-  if (!variable || !lower || !upper || name != "int") {
-    std::vector<Expr> args = {body};
-    if (lower) args.push_back(lower);
-    if (upper) args.push_back(upper);
-    return Counted(MakeCall("unbounded" + name, std::move(args)));
+  if (!variable || !bounds.lower || !bounds.upper || name != "int") {
+    return Unbounded(name, body, bounds);
   }
-  return Counted(MakeCall("int", {variable, lower, upper, WithoutDifferential(body)}));
+  return Counted(
+      MakeCall("int", {variable, bounds.lower, bounds.upper, WithoutDifferential(body)}));
 }
 
 // A product that ends in "d x".
